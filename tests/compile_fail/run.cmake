@@ -1,0 +1,26 @@
+# Compiles SOURCE with COMPILER and the response file FLAGS; see CMakeLists.txt beside this.
+file(STRINGS ${SOURCE} first LIMIT_COUNT 1)
+file(STRINGS ${SOURCE} expectations REGEX "^// expect: ")
+if(NOT first MATCHES "^// expect(-ok$|: )")
+  message(FATAL_ERROR "${SOURCE} must begin with \"// expect: some text\" or \"// expect-ok\"")
+endif()
+
+execute_process(COMMAND ${COMPILER} @${FLAGS} -c -o /dev/null ${SOURCE}
+                RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
+if(first STREQUAL "// expect-ok")
+  if(NOT result EQUAL 0)
+    message(FATAL_ERROR "${SOURCE} should compile and does not:\n${output}")
+  endif()
+  return()
+endif()
+
+if(result EQUAL 0)
+  message(FATAL_ERROR "${SOURCE} compiles and should not")
+endif()
+foreach(expectation IN LISTS expectations)
+  string(REGEX REPLACE "^// expect: " "" text "${expectation}")
+  string(FIND "${output}" "${text}" at)
+  if(at EQUAL -1)
+    message(FATAL_ERROR "${SOURCE}: the compiler does not say \"${text}\". It says:\n${output}")
+  endif()
+endforeach()

@@ -1,0 +1,3 @@
+#include "protocols/deep/shop.actor.h"
+
+const char* shopName() { return "corner"; }

@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# check.sh <check> <root>: one rule of the code's layout; prints each breach as "file:line: text",
+# and fails if there is one.
+#
+#   order         a room includes only rooms and doors to its left, or its own
+#   uv            <uv.h> only in framework/loop; no uv_ name in other rooms; no word of libuv in a door
+#   lengths       a header has at most 250 lines, a source 450
+#   system_calls  headers of system calls only in framework/os; elsewhere <csignal> is for names of signals
+#   doors         a door includes only doors, the standard library, Cap'n Proto, and spdlog if it is log.h
+set -euo pipefail
+check=$1
+cd "$2"
+
+rank='BEGIN {
+  n = split("os loop wire mailbox actor net supervision node", rooms, " ")
+  for (i = 1; i <= n; ++i) rank[rooms[i]] = i
+  doors["os"] = "error exit_reason log"
+  doors["loop"] = "task"
+  doors["wire"] = "message protocol"
+  doors["actor"] = "actor actor_class argument ref self spec supervisor_ref"
+  doors["net"] = "net"
+  doors["node"] = "app troupe"
+  for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
+}'
+
+# Prints the lines "file:line: text" that awk program $1 reports for the files after it; none is fine.
+scan() {
+  local program=$1
+  shift
+  [ $# -eq 0 ] && return
+  awk "function breach(text) { printf \"%s:%d: %s\n\", FILENAME, FNR, text } $program" "$@"
+}
+
+# The files below folders that match a find expression: files <folder>... -- <expression>...
+files() {
+  local folders=()
+  while [ "$1" != -- ]; do [ ! -d "$1" ] || folders+=("$1"); shift; done
+  shift
+  [ ${#folders[@]} -eq 0 ] || find "${folders[@]}" -type f "$@" | sort
+}
+
+order() {
+  local all
+  mapfile -t all < <(files framework -- -name '*.h'; files framework -- -name '*.cc')
+  scan "$rank"'
+    FNR == 1 {
+      split(FILENAME, part, "/"); here = part[2]
+      if (here == "include") {
+        name = FILENAME; sub(/^framework\/include\/troupe\//, "", name); sub(/\.h$/, "", name)
+        here = home[name]
+        if (here == "") breach("the door <troupe/" name ".h> has no room: add it to the table in check.sh")
+      }
+    }
+    here == "" { next }
+    /^[ \t]*#[ \t]*include[ \t]*<troupe\// {
+      door = $0; sub(/.*<troupe\//, "", door); sub(/\.h>.*/, "", door)
+      if (!(door in home)) breach("no such door: <troupe/" door ".h>")
+      else if (here in rank && rank[home[door]] > rank[here])
+        breach(here " includes <troupe/" door ".h>, a door of " home[door])
+      else if (!(here in rank) && here != "cli")
+        breach(here " includes <troupe/" door ".h>; it stands apart from the runtime")
+    }
+    /^[ \t]*#[ \t]*include[ \t]*"/ {
+      path = $0; sub(/^[^"]*"/, "", path); sub(/".*/, "", path); split(path, part, "/"); there = part[1]
+      if (there == here) next
+      if (there == "schemas" && rank[here] >= rank["wire"]) next
+      if (there == "schemas") breach(here " includes \"" path "\": schemas belong to wire")
+      else if (!(there in rank)) breach("\"" path "\" is no path from framework/: room/file.h")
+      else if (here in rank && rank[there] > rank[here])
+        breach(here " includes \"" path "\", which is to its right")
+      else if (!(here in rank) && here != "cli")
+        breach(here " includes \"" path "\"; it stands apart from the runtime")
+    }' "${all[@]}"
+}
+
+uv() {
+  local all
+  mapfile -t all < <(files framework actors samples tests -- -name '*.h'
+                     files framework actors samples tests -- -name '*.cc')
+  scan '
+    FNR == 1 {
+      loop = FILENAME ~ /^framework\/loop\//
+      door = FILENAME ~ /^framework\/include\//
+      header = FILENAME ~ /\.h$/
+    }
+    /#[ \t]*include[ \t]*[<"]uv(\/|\.h)/ {
+      if (!loop) breach("includes <uv.h>, which only framework/loop may")
+      next
+    }
+    door && tolower($0) ~ /(^|[^a-z0-9])(lib)?uv([^a-z0-9]|$)/ { breach("a door speaks of libuv"); next }
+    !loop && /(^|[^A-Za-z0-9_])uv_[a-z]/ { breach("a name of libuv outside framework/loop") }' "${all[@]}"
+}
+
+lengths() {
+  local all
+  mapfile -t all < <(files framework actors samples tests -- -name '*.h')
+  scan 'FNR == 251 { breach("a header has at most 250 lines") }' "${all[@]}"
+  mapfile -t all < <(files framework actors samples tests -- -name '*.cc')
+  scan 'FNR == 451 { breach("a source has at most 450 lines") }' "${all[@]}"
+}
+
+system_calls() {
+  local all
+  mapfile -t all < <(files framework -- \( -name '*.h' -o -name '*.cc' \) -not -path 'framework/os/*')
+  scan '
+    /^[ \t]*#[ \t]*include[ \t]*</ {
+      header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
+      if (header == "sys/types.h") next  # names of types only
+      if (header ~ /^(sys|linux|asm|net|netinet|arpa)\// ||
+          header ~ /^(unistd|fcntl|poll|sched|spawn|dirent|termios|pthread|dlfcn|netdb|syscall)\.h$/)
+        breach("<" header "> outside framework/os")
+    }
+    /^[ \t]*\/\// { next }
+    /(^|[^A-Za-z0-9_])(sigaction|sigprocmask|pthread_sigmask|signalfd|sig(empty|fill|add)set)[ \t]*\(/ ||
+    /(^|[^A-Za-z0-9_])std::(signal|raise)[ \t]*\(/ || /(^|[^A-Za-z0-9_>])::(signal|raise|kill)[ \t]*\(/ {
+      breach("a system call outside framework/os: there <csignal> is for names of signals")
+    }' "${all[@]}"
+}
+
+doors() {
+  local all
+  mapfile -t all < <(files framework/include -- -name '*.h')
+  scan '
+    /^[ \t]*#[ \t]*include/ {
+      if ($0 ~ /include[ \t]*"/) { breach("a door includes a file that is not installed"); next }
+      header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
+      if (header ~ /^(troupe|capnp|kj)\//) next
+      if (header ~ /^spdlog\// && FILENAME ~ /\/log\.h$/) next
+      if (header ~ /^[a-z_]+$/) next  # the standard library
+      breach("a door includes <" header ">")
+    }' "${all[@]}"
+}
+
+case $check in
+  order | uv | lengths | system_calls | doors) ;;
+  *) echo "no such check: $check" >&2; exit 2 ;;
+esac
+breaches=$($check)
+[ -z "$breaches" ] && exit 0
+echo "$breaches"
+exit 1
