@@ -1,0 +1,27 @@
+// What the system allows this process.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace troupe::os {
+
+// Raises the soft limit of open descriptors to the hard one; the limit that now holds.
+std::size_t raiseDescriptorLimit();
+std::size_t descriptorLimit();
+// The number of cores that this process may run on, at least 1.
+unsigned usableCores();
+
+// Notices kills by the kernel's out-of-memory killer, by its counters (of this process's control group, or the machine's).
+class OutOfMemoryWatch {
+ public:
+  OutOfMemoryWatch();
+  // True where the counters have grown since the last question: a SIGKILL that nobody here has sent came from there.
+  bool struck();
+
+ private:
+  unsigned long long count() const;
+  unsigned long long seen_;
+};
+
+}  // namespace troupe::os

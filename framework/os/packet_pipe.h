@@ -1,0 +1,39 @@
+// A pipe in packet mode: every write of at most kPacketBytes is atomic and is read back whole, by exactly one reader.
+//
+// A pipe is made as one descriptor opened for both reading and writing, the keeper: while somebody holds it, neither end
+// is ever seen as closed. Ends that are given away are open descriptions of their own, non-blocking, close-on-exec.
+//
+// Order:   packets come out in the order in which they went in.
+// Errors:  making and reopening throw `system`; reading and writing answer with a state.
+// Threads: any number of processes and threads may read and write one pipe.
+#pragma once
+
+#include <cstddef>
+
+#include "os/fd.h"
+
+namespace troupe::os {
+
+inline constexpr std::size_t kPacketBytes = 4096;  // PIPE_BUF on Linux
+
+// `bytes` of buffer are asked for where not 0; the system's refusal (EPERM, EBUSY) only costs speed and is no error.
+Fd makePacketPipe(std::size_t bytes = 0);
+Fd openWriteEnd(const Fd& keeper);
+Fd openReadEnd(const Fd& keeper);
+
+enum class PipeState {
+  done,        // one packet was moved
+  wouldBlock,  // empty, when reading; full, when writing
+  closed,      // no other end is open any more
+};
+
+struct PacketRead {
+  PipeState state;
+  std::size_t bytes;
+};
+
+// Reads one packet into `into`, which must have room for kPacketBytes. EINTR is retried.
+PacketRead readPacket(int fd, void* into);
+PipeState writePacket(int fd, const void* packet, std::size_t bytes);
+
+}  // namespace troupe::os

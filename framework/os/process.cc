@@ -1,0 +1,212 @@
+#include "os/process.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <troupe/error.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <iostream>
+#include <limits>
+#include <string_view>
+
+#include "os/library_pipe.h"
+
+namespace troupe::os {
+namespace {
+
+constexpr int kSettlingFailed = 71;  // EX_OSERR of sysexits.h
+
+void flushOutput() {
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
+
+[[noreturn]] void endSettling(const char* what) {
+  const std::string line =
+      std::string("troupe: a new process cannot ") + what + ": " + std::strerror(errno) + "\n";
+  (void)!::write(STDERR_FILENO, line.data(), line.size());
+  ::_exit(kSettlingFailed);
+}
+
+// Nothing of the parent's handlers may run here, and nothing that it ignored or blocked may be lost on this process.
+void resetSignals() {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal)
+    ::sigaction(signal, &action, nullptr);  // some can't be set, nor need to
+  action.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &action, nullptr);
+  ::sigaction(SIGINT, &action, nullptr);
+  sigset_t none;
+  sigemptyset(&none);
+  if (::sigprocmask(SIG_SETMASK, &none, nullptr) < 0) endSettling("unblock its signals");
+}
+
+// Out of the way of 0, 1 and 2, which are about to be replaced one by one.
+int moveUp(int fd) {
+  if (fd < 0 || fd > STDERR_FILENO) return fd;
+  const int moved = ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+  if (moved < 0) endSettling("duplicate a standard descriptor");
+  return moved;
+}
+
+void takeStandardDescriptors(const ChildSettings& settings) {
+  const int output = moveUp(settings.standardOutput);
+  const int error = moveUp(settings.standardError);
+  if (!settings.keepStandardInput) {
+    const int null = moveUp(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    if (null < 0 || ::dup2(null, STDIN_FILENO) < 0) endSettling("open /dev/null");
+  }
+  if (output >= 0 && ::dup2(output, STDOUT_FILENO) < 0) endSettling("take its standard output");
+  if (error >= 0 && ::dup2(error, STDERR_FILENO) < 0) endSettling("take its standard error");
+}
+
+void closeAllBut(std::vector<int> keep) {
+  const std::array<int, 2> pipe = libraryPipe();
+  keep.insert(keep.end(), pipe.begin(), pipe.end());
+  std::sort(keep.begin(), keep.end());
+  unsigned first = STDERR_FILENO + 1;
+  for (const int fd : keep) {
+    if (fd < static_cast<int>(first)) continue;
+    const auto kept = static_cast<unsigned>(fd);
+    if (kept > first && ::close_range(first, kept - 1, 0) < 0) endSettling("close descriptors");
+    first = kept + 1;
+  }
+  if (::close_range(first, std::numeric_limits<unsigned>::max(), 0) < 0) endSettling("close descriptors");
+}
+
+// The environment, with `extra` in front of, and instead of, variables of the same name.
+std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra) {
+  std::vector<std::string> result;
+  for (const auto& [name, value] : extra) result.push_back(name + "=" + value);
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    const std::string_view name = text.substr(0, text.find('='));
+    if (std::none_of(extra.begin(), extra.end(), [&](const auto& one) { return one.first == name; }))
+      result.emplace_back(text);
+  }
+  return result;
+}
+
+std::vector<char*> pointersTo(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (std::string& one : strings) result.push_back(one.data());
+  result.push_back(nullptr);
+  return result;
+}
+
+}  // namespace
+
+pid_t forkProcess() {
+  if (::gettid() != ::getpid() || threadCount() != 1)
+    throw Error(ErrorKind::invalid,
+                "a process with " + std::to_string(threadCount()) +
+                    " threads cannot fork: only the main thread of a single-threaded process may");
+  flushOutput();
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  ::sigprocmask(SIG_SETMASK, &all, &before);
+  const pid_t child = ::fork();
+  const int error = errno;
+  if (child != 0) ::sigprocmask(SIG_SETMASK, &before, nullptr);
+  if (child < 0) throw Error::system("cannot fork a new process", error);
+  return child;
+}
+
+void settleChild(const ChildSettings& settings) {
+  if (::prctl(PR_SET_PDEATHSIG, SIGKILL) < 0) endSettling("tie its life to its parent's");
+  // A parent that died before that call sends no signal any more: its child has another parent by now.
+  if (::getppid() != settings.parent) ::_exit(kSettlingFailed);
+  resetSignals();
+  takeStandardDescriptors(settings);
+  closeAllBut(settings.keep);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+}
+
+void endProcess(int code) {
+  flushOutput();
+  ::_exit(code);
+}
+
+int execAgain(const std::vector<std::string>& arguments,
+              const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep) {
+  std::vector<std::string> argumentTexts = arguments;
+  std::vector<std::string> environmentTexts = environmentWith(extra);
+  for (const int fd : keep)
+    if (::fcntl(fd, F_SETFD, 0) < 0) return errno;
+  flushOutput();
+  ::execve("/proc/self/exe", pointersTo(argumentTexts).data(), pointersTo(environmentTexts).data());
+  return errno;
+}
+
+void fillStandardDescriptors() {
+  for (;;) {
+    Fd null(::open("/dev/null", O_RDWR | O_CLOEXEC));
+    if (!null.valid()) throw Error::system("cannot open /dev/null", errno);
+    if (null.get() > STDERR_FILENO) return;
+    setCloseOnExec(null.release(), false);
+  }
+}
+
+std::optional<ProcessEnd> reapChild() {
+  siginfo_t info = {};
+  while (::waitid(P_ALL, 0, &info, WEXITED | WNOHANG | __WALL) < 0) {
+    if (errno == ECHILD) return std::nullopt;
+    if (errno != EINTR) throw Error::system("cannot wait for child processes", errno);
+  }
+  if (info.si_pid == 0) return std::nullopt;
+  return ProcessEnd{.pid = info.si_pid,
+                    .signaled = info.si_code != CLD_EXITED,
+                    .code = info.si_status,
+                    .coreDumped = info.si_code == CLD_DUMPED};
+}
+
+void waitForChild(std::chrono::milliseconds limit) {
+  sigset_t set;
+  ::sigemptyset(&set);
+  ::sigaddset(&set, SIGCHLD);
+  const timespec time{.tv_sec = limit.count() / 1000, .tv_nsec = limit.count() % 1000 * 1'000'000};
+  ::sigtimedwait(&set, nullptr, &time);
+}
+
+void adoptOrphans() {
+  if (::prctl(PR_SET_CHILD_SUBREAPER, 1) < 0)
+    throw Error::system("cannot become the reaper of orphans", errno);
+}
+
+std::vector<pid_t> childrenOfThisProcess() {
+  const std::string self = std::to_string(::getpid());
+  std::ifstream file("/proc/self/task/" + self + "/children");
+  std::vector<pid_t> result;
+  for (pid_t pid = 0; file >> pid;) result.push_back(pid);
+  return result;
+}
+
+bool sendSignal(pid_t pid, int signal) {
+  // 0 and below would mean whole groups of processes.
+  return pid > 0 && (::kill(pid, signal) == 0 || errno != ESRCH);
+}
+
+pid_t processId() { return ::getpid(); }
+
+unsigned threadCount() {
+  // A directory has one link for each directory in it, beside its own name and its ".".
+  struct stat status = {};
+  if (::stat("/proc/self/task", &status) < 0)
+    throw Error::system("cannot count threads in /proc/self/task", errno);
+  return static_cast<unsigned>(status.st_nlink - 2);
+}
+
+}  // namespace troupe::os

@@ -1,0 +1,83 @@
+#include "os/shared_memory.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <troupe/error.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <string>
+#include <utility>
+
+namespace troupe::os {
+namespace {
+
+struct flock wholeFile() {
+  struct flock lock = {};
+  lock.l_type = F_WRLCK;
+  lock.l_whence = SEEK_SET;
+  return lock;
+}
+
+}  // namespace
+
+Fd makeSharedMemory(const std::string& name, std::size_t bytes) {
+  Fd memory(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory.valid()) throw Error::system("cannot make the shared memory \"" + name + "\"", errno);
+  if (::ftruncate(memory.get(), static_cast<off_t>(bytes)) < 0)
+    throw Error::system("cannot give the shared memory \"" + name + "\" " + std::to_string(bytes) + " bytes",
+                        errno);
+  // A peer that could shrink it would kill every process that has it mapped, with SIGBUS.
+  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+    throw Error::system("cannot seal the shared memory \"" + name + "\"", errno);
+  return memory;
+}
+
+Fd openSharedMemory(const Fd& memory) {
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
+  Fd opened(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+  if (!opened.valid()) throw Error::system("cannot open the shared memory " + path + " again", errno);
+  return opened;
+}
+
+bool tryLock(const Fd& memory) {
+  struct flock lock = wholeFile();
+  if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw Error::system("cannot lock shared memory", errno);
+}
+
+bool lockedByAnother(const Fd& memory) {
+  struct flock lock = wholeFile();
+  if (::fcntl(memory.get(), F_OFD_GETLK, &lock) < 0)
+    throw Error::system("cannot look at the lock of shared memory", errno);
+  return lock.l_type != F_UNLCK;
+}
+
+Mapping::Mapping(const Fd& memory, std::size_t bytes) : bytes_(bytes) {
+  struct stat status = {};
+  if (::fstat(memory.get(), &status) < 0) throw Error::system("cannot look at shared memory", errno);
+  if (static_cast<std::size_t>(status.st_size) < bytes)
+    throw Error(ErrorKind::invalid, "a shared memory of " + std::to_string(status.st_size) +
+                                        " bytes is too small: " + std::to_string(bytes) + " are needed");
+  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (mapped == MAP_FAILED)
+    throw Error::system("cannot map " + std::to_string(bytes) + " bytes of shared memory", errno);
+  data_ = mapped;
+}
+
+Mapping::Mapping(Mapping&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)) {}
+
+Mapping& Mapping::operator=(Mapping&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  return *this;
+}
+
+Mapping::~Mapping() {
+  if (data_ != nullptr) ::munmap(data_, bytes_);
+}
+
+}  // namespace troupe::os

@@ -1,0 +1,45 @@
+// Memory shared between processes, as an anonymous file of fixed (sealed) size, and the lock that says whether a process
+// that was given it is still alive.
+//
+// The lock belongs to an open description (F_OFD_SETLK): whoever holds a descriptor of that description, be it in flight in
+// a socket, holds the lock; the kernel drops it with the last one, also on SIGKILL, before the process can be waited for.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+#include "os/fd.h"
+
+namespace troupe::os {
+
+// Errors: system.
+Fd makeSharedMemory(const std::string& name, std::size_t bytes);
+
+// A new open description of the same memory.
+Fd openSharedMemory(const Fd& memory);
+
+// Takes the lock for `memory`'s description, or says false where another description holds it. Errors: system.
+bool tryLock(const Fd& memory);
+// True where a description other than `memory`'s holds the lock.
+bool lockedByAnother(const Fd& memory);
+
+// A mapping of a whole memory, for reading and writing; unmapped when it goes.
+class Mapping {
+ public:
+  Mapping() = default;
+  // Errors: system; invalid, where the memory is smaller than `bytes`.
+  Mapping(const Fd& memory, std::size_t bytes);
+  Mapping(Mapping&& other) noexcept;
+  Mapping& operator=(Mapping&& other) noexcept;
+  ~Mapping();
+
+  void* data() const { return data_; }
+  std::size_t bytes() const { return bytes_; }
+  bool valid() const { return data_ != nullptr; }
+
+ private:
+  void* data_ = nullptr;
+  std::size_t bytes_ = 0;
+};
+
+}  // namespace troupe::os

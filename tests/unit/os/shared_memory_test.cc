@@ -1,0 +1,115 @@
+#include "os/shared_memory.h"
+
+#include <gtest/gtest.h>
+#include <troupe/error.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <new>
+
+#include "os/channel.h"
+#include "os/output.h"
+#include "tests/unit/os/children.h"
+
+namespace troupe::os {
+namespace {
+
+constexpr std::size_t kBytes = 8192;
+
+TEST(SharedMemory, AllMappingsSeeOneMemory) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  const Mapping mine(memory, kBytes);
+  auto* number = new (mine.data()) std::atomic<int>(1);
+
+  test::Child child([&] {
+    const Mapping its(openSharedMemory(memory), kBytes);
+    auto* same = static_cast<std::atomic<int>*>(its.data());
+    const int seen = same->load();
+    same->store(2);
+    return seen;
+  });
+
+  EXPECT_EQ(child.exitCode(), 1);
+  EXPECT_EQ(number->load(), 2);
+}
+
+TEST(SharedMemory, ItsSizeIsFixed) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  EXPECT_NE(::ftruncate(memory.get(), 0), 0);
+  EXPECT_NE(::ftruncate(memory.get(), 2 * kBytes), 0);
+  EXPECT_THROW(Mapping(memory, kBytes + 1), Error);
+}
+
+TEST(SharedMemory, AMappingMoves) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  Mapping first(memory, kBytes);
+  std::memcpy(first.data(), "hello", 6);
+
+  Mapping second(std::move(first));
+  EXPECT_FALSE(first.valid());
+  first = std::move(second);
+
+  EXPECT_STREQ(static_cast<const char*>(first.data()), "hello");
+  EXPECT_EQ(first.bytes(), kBytes);
+}
+
+TEST(SharedMemoryLock, BelongsToAnOpenDescription) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  Fd other = openSharedMemory(memory);
+
+  EXPECT_FALSE(lockedByAnother(memory));
+  ASSERT_TRUE(tryLock(other));
+
+  EXPECT_TRUE(tryLock(other)) << "its own lock does not stand in its way";
+  EXPECT_FALSE(tryLock(memory));
+  EXPECT_TRUE(lockedByAnother(memory));
+  EXPECT_FALSE(lockedByAnother(other));
+  const Fd copy = other.duplicate();
+  other.reset();
+  EXPECT_TRUE(lockedByAnother(memory)) << "a copy still holds the description";
+}
+
+TEST(SharedMemoryLock, IsHeldByAChildUntilItIsKilled) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  Fd its = openSharedMemory(memory);
+  ASSERT_TRUE(tryLock(its));
+  OutputPipe ready = makeOutputPipe();
+  test::Child child([&] {
+    (void)!::write(ready.writer.get(), "r", 1);
+    for (;;) ::pause();
+    return 0;
+  });
+  ASSERT_TRUE(test::becomesReadable(ready.reader.get()));
+  its.reset();
+
+  EXPECT_TRUE(lockedByAnother(memory));
+  EXPECT_FALSE(tryLock(memory));
+  child.kill(SIGKILL);
+  child.wait();
+
+  EXPECT_FALSE(lockedByAnother(memory)) << "free by the time at which the death can be seen";
+  EXPECT_TRUE(tryLock(memory));
+}
+
+TEST(SharedMemoryLock, IsHeldByADescriptorInFlight) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  Fd travelling = openSharedMemory(memory);
+  ASSERT_TRUE(tryLock(travelling));
+  const auto [here, there] = makeChannel();
+  const std::byte message{1};
+  const int descriptor = travelling.get();
+  ASSERT_EQ(sendOn(here.get(), {&message, 1}, {&descriptor, 1}), ChannelState::done);
+
+  travelling.reset();
+
+  EXPECT_TRUE(lockedByAnother(memory));
+  ChannelMessage arrived;
+  ASSERT_EQ(receiveFrom(there.get(), arrived), ChannelState::done);
+  EXPECT_TRUE(lockedByAnother(memory));
+  arrived.descriptors.clear();
+  EXPECT_FALSE(lockedByAnother(memory));
+}
+
+}  // namespace
+}  // namespace troupe::os
