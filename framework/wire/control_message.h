@@ -1,0 +1,89 @@
+// One message of a control lane: a Control of schemas/control.capnp, and the descriptors that go with it.
+#pragma once
+
+#include <capnp/message.h>
+#include <capnp/serialize.h>
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "os/channel.h"
+#include "os/fd.h"
+#include "schemas/control.capnp.h"
+#include "wire/packet.h"
+
+namespace troupe::wire {
+
+// What a claim is for (Control.claim.role).
+enum class Role : std::uint8_t {
+  actor,       // a mailbox of its own
+  poolWorker,  // reads the mailbox of its supervisor, which must be a pool
+  supervisor,  // no mailbox
+  pool,        // a supervisor with a mailbox that its children share
+};
+
+// Which pipe of an actor (Control.introduce.lane).
+enum class Lane : std::uint8_t { mailbox, reply };
+
+// The descriptors of a `granted` message, in this order; those that a role has no use for are missing.
+struct GrantedEnds {
+  os::Fd mailbox;  // read end; actor and poolWorker
+  os::Fd reply;    // read end; actor and poolWorker
+  os::Fd desk;     // actor and poolWorker; its description holds the lock
+};
+
+// A message being made.
+class ControlMessage {
+ public:
+  ControlMessage() : message_(std::make_unique<capnp::MallocMessageBuilder>()), root_(message_->initRoot<Control>()) {}
+  Control::Builder* operator->() { return &root_; }
+  Control::Builder root() { return root_; }
+  void assign(Control::Reader content) {
+    message_->setRoot(content);
+    root_ = message_->getRoot<Control>();
+  }
+
+  void attach(os::Fd descriptor) { descriptors_.push_back(std::move(descriptor)); }
+  std::vector<os::Fd>& descriptors() { return descriptors_; }
+
+  // Framed bytes. Errors: invalid, where it is larger than a channel takes.
+  std::vector<std::byte> encode();
+
+ private:
+  std::unique_ptr<capnp::MallocMessageBuilder> message_;
+  Control::Builder root_;
+  std::vector<os::Fd> descriptors_;
+};
+
+// A message that came in. Movable; readers stay valid as long as it lives.
+class ReceivedControl {
+ public:
+  // Takes the content. Errors: invalid, where the bytes are no control message (its text says what is wrong).
+  ReceivedControl(std::span<const std::byte> bytes, std::vector<os::Fd> descriptors);
+
+  // As `message` would come out at the other end, without a lane between.
+  static ReceivedControl looped(ControlMessage& message);
+
+  Control::Reader root() const { return root_; }
+  const Control::Reader* operator->() const { return &root_; }
+  std::vector<os::Fd>& descriptors() { return descriptors_; }
+  // The descriptor at `index`. Errors: invalid, where it did not come.
+  os::Fd take(std::size_t index);
+  bool has(std::size_t index) const { return index < descriptors_.size() && descriptors_[index].valid(); }
+
+ private:
+  kj::Array<capnp::word> words_;
+  std::unique_ptr<capnp::FlatArrayMessageReader> reader_;
+  Control::Reader root_;
+  std::vector<os::Fd> descriptors_;
+};
+
+// A copy of a received message, to be sent on.
+ControlMessage forwarded(ReceivedControl& received);
+
+std::string toString(capnp::Text::Reader text);
+
+}  // namespace troupe::wire

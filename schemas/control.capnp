@@ -1,0 +1,264 @@
+@0xb9ce4e2d7a1f6033;
+# What travels on control lanes, between a process and its supervisor, and through the supervisors to the root
+# (docs/wire-format.md). Descriptors go beside a message, in the order that its comment gives.
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("troupe::wire");
+
+struct ExitReasonData {
+  kind @0 :UInt16;
+  code @1 :Int32;
+  coreDumped @2 :Bool;
+  duringStart @3 :Bool;
+  text @4 :Text;
+}
+
+struct ErrorData {
+  kind @0 :UInt16;
+  message @1 :Text;
+  systemError @2 :Int32;
+  reason @3 :ExitReasonData;
+}
+
+struct Argument {
+  # A constructor argument that crosses from one process to another.
+  union {
+    boolean @0 :Bool;
+    signed @1 :Int64;
+    unsigned @2 :UInt64;
+    real @3 :Float64;
+    text @4 :Text;
+    stream @5 :UInt16;
+    # Index of its descriptor.
+    listener @6 :UInt16;
+    actor :group {
+      id @7 :UInt64;
+      path @8 :Text;
+    }
+  }
+}
+
+struct Ticket {
+  # Who a child that is started by exec is to be. Descriptors are numbers in the new process.
+  path @0 :Text;
+  declared @1 :Text;
+  type @2 :Text;
+  actor @3 :UInt64;
+  generation @4 :UInt32;
+  control @5 :Int32;
+  mailbox @6 :Int32;
+  reply @7 :Int32;
+  desk @8 :Int32;
+  arguments @9 :List(Argument);
+  descriptors @10 :List(Int32);
+  # Those that the arguments refer to.
+  inherited @11 :List(Inherited);
+
+  struct Inherited {
+    # What main opened and gave to this child, by the order in which main opens such things.
+    index @0 :UInt32;
+    descriptor @1 :Int32;
+  }
+}
+
+struct SpecData {
+  # troupe::ChildSpec; times in nanoseconds, the largest value stands for "for ever".
+  restart @0 :UInt8;
+  stopLimit @1 :Int64;
+  readyWithin @2 :Int64;
+  significant @3 :Bool;
+  backOffFirst @4 :Int64;
+  backOffLimit @5 :Int64;
+  backOffFactor @6 :Float64;
+  backOffJitter @7 :Float64;
+  watchdog @8 :Int64;
+  launch @9 :UInt8;
+  output @10 :UInt8;
+  name @11 :Text;
+  mailboxBytes @12 :UInt64;
+}
+
+struct FlagsData {
+  # The part of troupe::SupervisorSpec that a running supervisor can change.
+  strategy @0 :UInt8;
+  maxRestarts @1 :UInt32;
+  within @2 :Int64;
+  autoShutdown @3 :UInt8;
+}
+
+struct NamedSpec {
+  id @0 :Text;
+  spec @1 :SpecData;
+}
+
+struct ChildData {
+  id @0 :Text;
+  state @1 :UInt8;
+  supervisor @2 :Bool;
+  restart @3 :UInt8;
+  pid @4 :Int32;
+  path @5 :Text;
+}
+
+struct Manage {
+  # Asks the supervisor at `supervisor` to do something.
+  supervisor @0 :Text;
+  union {
+    startInstance :group {
+      template @1 :Text;
+      arguments @2 :List(Argument);
+    }
+    startChild :group {
+      id @3 :Text;
+      type @4 :Text;
+      # The actor class, as the program names it.
+      spec @5 :SpecData;
+      arguments @6 :List(Argument);
+    }
+    stop @7 :Text;
+    restart @8 :Text;
+    remove @9 :Text;
+    list @10 :Void;
+    count @11 :Void;
+    spec @12 :Text;
+    changeFlags @13 :FlagsData;
+    changeChildren @14 :List(NamedSpec);
+  }
+}
+
+struct Managed {
+  union {
+    done @0 :Void;
+    started :group {
+      id @1 :Text;
+      path @2 :Text;
+      actor @3 :UInt64;
+      ignored @4 :Bool;
+      info @5 :Text;
+      pid @13 :Int32;
+    }
+    children @6 :List(ChildData);
+    counts :group {
+      specs @7 :UInt32;
+      active @8 :UInt32;
+      supervisors @9 :UInt32;
+      workers @10 :UInt32;
+    }
+    spec @11 :SpecData;
+    failed @12 :ErrorData;
+  }
+}
+
+struct Control {
+  from @0 :Text;
+  # On the way up: the path of the process that sent it, checked by every supervisor on the way. Empty: the process at the
+  # other end of this very lane.
+  to @1 :Text;
+  # On the way down: the path of the process it is for. Empty: the process at the other end of this very lane.
+  request @2 :UInt64;
+  # Chosen by who asks; comes back in the answer. 0: no answer is awaited.
+
+  union {
+    # From a child to its supervisor.
+    ready :group {
+      ignored @3 :Bool;
+      info @4 :Text;
+    }
+    leaving @5 :ExitReasonData;
+    # It is about to end, for this reason.
+    pong @6 :Void;
+
+    # From a supervisor to its child.
+    stop @7 :Void;
+    ping @8 :Void;
+
+    # From a supervisor to the root.
+    claim :group {
+      # Endpoints for a child that is about to be started.
+      path @9 :Text;
+      role @10 :UInt8;
+      # wire::Role
+      interfaces @11 :List(UInt64);
+      name @12 :Text;
+      mailboxBytes @13 :UInt64;
+    }
+    ended :group {
+      # A child of it has ended, or could not be started.
+      actor @14 :UInt64;
+      generation @15 :UInt32;
+      reason @16 :ExitReasonData;
+    }
+    forget :group {
+      # A child of it has gone for good.
+      path @17 :Text;
+      reason @18 :ExitReasonData;
+    }
+
+    # From any process to the root.
+    find :group {
+      name @19 :Text;
+      interface @20 :UInt64;
+      # 0: a supervisor is looked for.
+      protocol @51 :Text;
+      # The interface's name, for messages.
+    }
+    introduce :group {
+      actor @21 :UInt64;
+      lane @22 :UInt8;
+      # wire::Lane
+    }
+    watch @23 :UInt64;
+    unwatch @24 :UInt64;
+    manage @25 :Manage;
+
+    # From the root, in answer.
+    granted :group {
+      # Descriptors: mailbox to read (not for a supervisor), reply lane to read, desk.
+      actor @26 :UInt64;
+      generation @27 :UInt32;
+    }
+    found :group {
+      # Descriptor: mailbox to write; none for a supervisor.
+      actor @28 :UInt64;
+      path @29 :Text;
+    }
+    introduced @30 :Void;
+    # Descriptor: the lane to write.
+    watching @31 :Void;
+    managed @32 :Managed;
+    failed @33 :ErrorData;
+
+    # From the root, unasked.
+    down :group {
+      actor @34 :UInt64;
+      generation @35 :UInt32;
+      reason @36 :ExitReasonData;
+      final @37 :Bool;
+      path @50 :Text;
+    }
+    gone :group {
+      actor @38 :UInt64;
+      reason @39 :ExitReasonData;
+    }
+    callFailed :group {
+      # The callee died with this call in hand.
+      call @40 :UInt64;
+      callee @41 :Text;
+      interface @42 :UInt64;
+      method @43 :UInt16;
+      reason @44 :ExitReasonData;
+    }
+    started :group {
+      # From a supervisor to the root: the child's process exists.
+      actor @45 :UInt64;
+      generation @46 :UInt32;
+      pid @47 :Int32;
+    }
+    up :group {
+      # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its
+      # earlier life, and not again, has gone for good.
+      actor @48 :UInt64;
+      generation @49 :UInt32;
+    }
+  }
+}
