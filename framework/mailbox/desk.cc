@@ -1,0 +1,117 @@
+#include "mailbox/desk.h"
+
+#include <troupe/error.h>
+
+#include "os/packet_pipe.h"
+
+namespace troupe::mailbox {
+
+Desk::Desk(const os::Fd& memory, os::Fd mailbox, Fault fault)
+    : mapping_(memory, kDeskBytes),
+      memory_(static_cast<DeskMemory*>(mapping_.data())),
+      mailbox_(std::move(mailbox)),
+      fault_(std::move(fault)) {
+  if (memory_->layout == 0) memory_->layout = kDeskLayout;
+  if (memory_->layout != kDeskLayout) {
+    throw Error(ErrorKind::invalid, "the desk that a predecessor left has layout " + std::to_string(memory_->layout) +
+                                        ", and this program knows " + std::to_string(kDeskLayout));
+  }
+}
+
+std::optional<Desk::Message> Desk::next() {
+  for (;;) {
+    if (!open_ && !openNextSlot()) return std::nullopt;
+    DeskSlot& slot = memory_->slots[slot_];
+    while (index_ < packet_.messages()) {
+      const unsigned index = index_++;
+      const std::uint64_t bit = 1ULL << index;
+      if (slot.begun.load(std::memory_order_relaxed) & bit) continue;
+      slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
+      return Message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
+                     .sender = packet_.header().sender,
+                     .generation = packet_.header().generation,
+                     .words = packet_.message(index)};
+    }
+    open_ = false;
+  }
+}
+
+void Desk::finish(MessageToken token) {
+  DeskSlot& slot = memory_->slots[token.slot];
+  slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index), std::memory_order_release);
+  full_ = false;
+}
+
+// Messages that were delivered earlier, by a predecessor's reading, come before those still in the pipe.
+bool Desk::openNextSlot() {
+  std::size_t oldest = kDeskSlots;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    DeskSlot& slot = memory_->slots[i];
+    const wire::PacketHeader& header = memory_->header(i);
+    if (header.bytes == 0) continue;
+    if (slot.begun.load(std::memory_order_relaxed) == maskOf(header.messages) && header.messages > 0) continue;
+    if (oldest == kDeskSlots || slot.arrival < memory_->slots[oldest].arrival) oldest = i;
+  }
+  if (oldest != kDeskSlots) {
+    if (open(oldest)) return true;
+    return openNextSlot();
+  }
+  return readIntoFreeSlot();
+}
+
+bool Desk::readIntoFreeSlot() {
+  for (;;) {
+    std::size_t free = kDeskSlots;
+    for (std::size_t i = 0; i < kDeskSlots && free == kDeskSlots; ++i) {
+      const wire::PacketHeader& header = memory_->header(i);
+      const bool allDone = memory_->slots[i].done.load(std::memory_order_relaxed) == maskOf(header.messages);
+      if (header.bytes == 0 || allDone) free = i;
+    }
+    if (free == kDeskSlots) {
+      full_ = true;
+      return false;
+    }
+    DeskSlot& slot = memory_->slots[free];
+    memory_->header(free).bytes = 0;
+    DeskMemory::barrier();
+    slot.begun.store(0, std::memory_order_relaxed);
+    slot.done.store(0, std::memory_order_relaxed);
+    slot.arrival = ++memory_->arrivals;
+    DeskMemory::barrier();
+    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_->packets[free]);
+    DeskMemory::barrier();
+    if (read.state != os::PipeState::done) {
+      memory_->header(free).bytes = 0;
+      return false;
+    }
+    // A short packet leaves what stood behind it: its length says so, and it is checked against what was read here, by a
+    // successor against itself.
+    if (read.bytes < sizeof(wire::PacketHeader) || memory_->header(free).bytes != read.bytes) {
+      const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort : wire::PacketFault::wrongLength;
+      memory_->header(free).bytes = 0;
+      ++malformed_;
+      fault_(0, std::string("a packet of ") + std::to_string(read.bytes) + " bytes was dropped: " + toString(fault));
+      continue;
+    }
+    if (open(free)) return true;
+  }
+}
+
+bool Desk::open(std::size_t slot) {
+  wire::PacketHeader& header = memory_->header(slot);
+  const auto fault = wire::PacketView::parse(memory_->packets[slot], header.bytes, packet_);
+  if (fault != wire::PacketFault::none) {
+    const std::string size = std::to_string(header.bytes);
+    const auto sender = header.sender;
+    header.bytes = 0;
+    ++malformed_;
+    fault_(sender, "a packet of " + size + " bytes was dropped: " + toString(fault));
+    return false;
+  }
+  slot_ = slot;
+  index_ = 0;
+  open_ = true;
+  return true;
+}
+
+}  // namespace troupe::mailbox

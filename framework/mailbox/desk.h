@@ -1,0 +1,73 @@
+// The receiving end of an actor's mailbox. Reads one packet at a time into memory that outlives this process, and hands out
+// its messages one by one; remembers there which were begun and which are done.
+//
+// Order:   first in, first out from each sender; none promised between senders.
+// Loss:    none of what was not begun: a packet that was read is found again by the successor. Messages that were begun and
+//          not done when the process died were in hand; settle() (mailbox/settle.h) deals with them before a successor may start.
+// Errors:  a malformed packet or message costs only itself; it is counted and reported through `fault`.
+// Threads: the loop thread of the owning process only.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "mailbox/desk_layout.h"
+#include "os/fd.h"
+#include "os/shared_memory.h"
+#include "wire/packet.h"
+
+namespace troupe::mailbox {
+
+// Says which message on the desk is meant.
+struct MessageToken {
+  std::uint8_t slot = 0;
+  std::uint8_t index = 0;
+};
+
+class Desk {
+ public:
+  struct Message {
+    MessageToken token;
+    wire::ActorId sender = 0;
+    std::uint32_t generation = 0;
+    std::span<const capnp::word> words;  // valid until finish()
+  };
+  using Fault = std::function<void(wire::ActorId sender, const std::string& what)>;
+
+  // Takes over what a predecessor left in `memory`, if anything. Errors: invalid, where it is too small or holds a layout of
+  // another version; system.
+  Desk(const os::Fd& memory, os::Fd mailbox, Fault fault);
+
+  // The next message, begun by this; or nothing, when the mailbox is empty for now, or every slot still has messages that are
+  // not done (see full()).
+  std::optional<Message> next();
+
+  // The message is over: it will not be seen again, and its words are no longer valid.
+  void finish(MessageToken token);
+
+  // No slot is free: nothing can be read before finish() was called.
+  bool full() const { return full_; }
+  int mailboxFd() const { return mailbox_.get(); }
+  std::uint64_t malformedPackets() const { return malformed_; }
+
+ private:
+  bool openNextSlot();
+  bool readIntoFreeSlot();
+  bool open(std::size_t slot);
+
+  os::Mapping mapping_;
+  DeskMemory* memory_;
+  os::Fd mailbox_;
+  Fault fault_;
+  std::size_t slot_ = 0;
+  unsigned index_ = 0;
+  bool open_ = false;
+  wire::PacketView packet_;
+  bool full_ = false;
+  std::uint64_t malformed_ = 0;
+};
+
+}  // namespace troupe::mailbox

@@ -1,0 +1,228 @@
+#include "mailbox/outbox.h"
+
+#include <algorithm>
+
+#include "os/packet_pipe.h"
+
+namespace troupe::mailbox {
+
+namespace {
+
+constexpr auto kNever = loop::Clock::time_point::max();
+
+struct Packet {
+  wire::PacketBuilder content;
+  std::vector<MessageToken> tokens;        // of the answers in it
+  loop::Clock::time_point deadline = loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
+};
+
+}  // namespace
+
+struct Outbox::Line {
+  explicit Line(Destination destination) : to(destination) {}
+
+  Destination to;
+  os::Fd pipe;
+  bool asked = false;
+  bool full = false;  // the pipe said so; poll tells when it has room
+  bool gone = false;  // it is being closed
+  std::uint64_t sequence = 0;
+  std::deque<std::unique_ptr<Packet>> packets;
+  std::unique_ptr<Packet> spare;
+  std::deque<std::weak_ptr<Waiter>> waiters;
+  std::unique_ptr<loop::Poll> room;
+  bool unwritten = false;
+};
+
+Outbox::Outbox(loop::Loop& loop, Owner owner, Hooks hooks)
+    : loop_(loop), owner_(owner), hooks_(std::move(hooks)), overdue_(loop, [this] { dropOverdue(); }) {}
+
+Outbox::~Outbox() = default;
+
+Outbox::Line& Outbox::lineTo(Destination to) {
+  auto& line = lines_[to];
+  if (!line) line = std::make_unique<Line>(to);
+  if (!line->pipe.valid() && !line->asked && !line->gone) {
+    line->asked = true;
+    hooks_.introduce(to);
+  }
+  return *line;
+}
+
+Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
+  Line& line = lineTo(to);
+  if (line.gone) {
+    ++dropped_;
+    return Put::gone;
+  }
+  if (line.packets.size() >= kMaxWaitingPackets) {
+    write(line);
+    if (line.packets.size() >= kMaxWaitingPackets) return Put::noRoom;
+  }
+  append(line, message, std::nullopt, kNever);
+  return Put::placed;
+}
+
+void Outbox::putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
+                       loop::Clock::time_point deadline) {
+  Line& line = lineTo(to);
+  if (line.gone) {
+    hooks_.answered(token);
+    return;
+  }
+  append(line, message, token, deadline);
+}
+
+void Outbox::append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
+                    loop::Clock::time_point deadline) {
+  if (line.packets.empty() || !line.packets.back()->content.append(message)) {
+    auto packet = line.spare ? std::move(line.spare) : std::make_unique<Packet>();
+    packet->content.append(message);
+    line.packets.push_back(std::move(packet));
+  }
+  Packet& packet = *line.packets.back();
+  if (token) packet.tokens.push_back(*token);
+  packet.deadline = std::max(packet.deadline, deadline);
+  // Those before the last are complete: there is no reason to keep them back.
+  while (line.packets.size() > 1 && writeFirst(line)) {
+  }
+  if (!line.unwritten) {
+    line.unwritten = true;
+    unwritten_.push_back(line.to);
+  }
+}
+
+void Outbox::flush() {
+  while (!unwritten_.empty()) {
+    const auto lines = std::exchange(unwritten_, {});
+    for (const Destination& to : lines) {
+      const auto found = lines_.find(to);
+      if (found == lines_.end()) continue;
+      found->second->unwritten = false;
+      write(*found->second);
+    }
+  }
+}
+
+void Outbox::write(Line& line) {
+  while (!line.packets.empty() && writeFirst(line)) {
+  }
+}
+
+bool Outbox::writeFirst(Line& line) {
+  if (!line.pipe.valid() || line.full) return false;
+  const auto bytes = line.packets.front()->content.finish(owner_.actor, owner_.generation, line.sequence + 1);
+  switch (os::writePacket(line.pipe.get(), bytes.data(), bytes.size())) {
+    case os::PipeState::done: written(line); return true;
+    case os::PipeState::closed:
+      // Nobody reads this pipe ever again. Whoever is asked for it anew, tells why.
+      line.room.reset();
+      line.pipe.reset();
+      line.asked = true;
+      hooks_.introduce(line.to);
+      return false;
+    case os::PipeState::wouldBlock: waitForRoom(line); return false;
+  }
+  return false;
+}
+
+void Outbox::waitForRoom(Line& line) {
+  line.full = true;
+  if (!line.packets.front()->tokens.empty()) overdue_.startIn(std::chrono::seconds(1));
+  if (line.room) {
+    line.room->want(loop::Interest::writable);
+    return;
+  }
+  line.room = std::make_unique<loop::Poll>(loop_, line.pipe.get(), loop::Interest::writable, [this, &line](bool, bool) {
+    line.full = false;
+    write(line);
+    if (!line.full && line.room) line.room->want(loop::Interest::none);
+    wakeWaiters(line);
+  });
+}
+
+void Outbox::written(Line& line) {
+  ++line.sequence;
+  auto packet = std::move(line.packets.front());
+  line.packets.pop_front();
+  for (const MessageToken token : packet->tokens) hooks_.answered(token);
+  packet->content.clear();
+  packet->tokens.clear();
+  packet->deadline = loop::Clock::time_point::min();
+  line.spare = std::move(packet);
+}
+
+std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
+  auto waiter = std::make_shared<Waiter>(std::move(resume));
+  lineTo(to).waiters.push_back(waiter);
+  return waiter;
+}
+
+// Each that is woken may fill the line again, so they are woken one by one.
+void Outbox::wakeWaiters(Line& line) {
+  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+    const auto waiter = line.waiters.front().lock();
+    line.waiters.pop_front();
+    if (waiter) waiter->resume();
+  }
+}
+
+void Outbox::introduced(Destination to, os::Fd writeEnd) {
+  auto& place = lines_[to];
+  if (!place) place = std::make_unique<Line>(to);
+  Line& line = *place;
+  line.asked = false;
+  if (line.pipe.valid()) return;
+  line.pipe = std::move(writeEnd);
+  write(line);
+  wakeWaiters(line);
+}
+
+void Outbox::close(Destination to) {
+  const auto found = lines_.find(to);
+  if (found == lines_.end()) return;
+  Line& line = *found->second;
+  line.gone = true;
+  line.full = false;
+  line.room.reset();
+  line.pipe.reset();
+  for (const auto& packet : line.packets) {
+    dropped_ += packet->content.messages() - packet->tokens.size();
+    for (const MessageToken token : packet->tokens) hooks_.answered(token);
+  }
+  line.packets.clear();
+  wakeWaiters(line);
+  lines_.erase(to);
+}
+
+void Outbox::letGoOfAnswers() {
+  for (auto& [to, line] : lines_) {
+    for (const auto& packet : line->packets) {
+      for (const MessageToken token : packet->tokens) hooks_.answered(token);
+      packet->tokens.clear();
+    }
+  }
+}
+
+void Outbox::dropOverdue() {
+  const auto now = loop::Clock::now();
+  bool more = false;
+  for (auto& [to, line] : lines_) {
+    if (to.lane != wire::Lane::reply || !line->full) continue;
+    std::erase_if(line->packets, [&](const auto& packet) {
+      if (packet->deadline > now) return false;
+      for (const MessageToken token : packet->tokens) hooks_.answered(token);
+      return true;
+    });
+    more = more || !line->packets.empty();
+  }
+  if (more) overdue_.startIn(std::chrono::seconds(1));
+}
+
+std::size_t Outbox::waitingPackets() const {
+  std::size_t sum = 0;
+  for (const auto& [to, line] : lines_) sum += line->packets.size();
+  return sum;
+}
+
+}  // namespace troupe::mailbox

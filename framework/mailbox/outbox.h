@@ -1,0 +1,106 @@
+// The sending side of an actor: collects messages into packets, a queue for each destination, and writes them without ever
+// blocking.
+//
+// Order:     first in, first out for each destination.
+// Loss:      none while this process lives, except what is put for a destination that has gone for good.
+// Memory:    bounded for each destination (kMaxWaitingPackets); past that put() says noRoom, but for answers, which are bounded
+//            by the desk they answer to.
+// Ownership: keeps the write ends that it is given, one for each destination, until that has gone.
+// Threads:   the loop's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/loop.h"
+#include "mailbox/desk.h"
+#include "os/fd.h"
+#include "wire/control_message.h"
+#include "wire/packet.h"
+
+namespace troupe::mailbox {
+
+struct Destination {
+  wire::ActorId actor = 0;
+  wire::Lane lane = wire::Lane::mailbox;
+  friend bool operator==(const Destination&, const Destination&) = default;
+};
+
+class Outbox {
+ public:
+  static constexpr std::size_t kMaxWaitingPackets = 16;
+
+  struct Owner {
+    wire::ActorId actor = 0;
+    std::uint32_t generation = 0;
+  };
+  struct Hooks {
+    // Asks for a write end; the answer is introduced() or close(), later or at once.
+    std::function<void(Destination)> introduce;
+    // An answer has left this process, or nobody waits for it any more: the message on the desk is over.
+    std::function<void(MessageToken)> answered;
+  };
+  Outbox(loop::Loop& loop, Owner owner, Hooks hooks);
+  ~Outbox();
+
+  enum class Put { placed, noRoom, gone };
+  Put put(Destination to, std::span<const std::byte> message);
+  // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it could not be
+  // written before.
+  void putAnswer(Destination to, std::span<const std::byte> message, MessageToken token, loop::Clock::time_point deadline);
+
+  // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking. Withdrawn by
+  // destroying what it returns.
+  struct Waiter {
+    std::function<void()> resume;
+  };
+  std::shared_ptr<Waiter> whenRoom(Destination to, std::function<void()> resume);
+
+  // Writes what has been collected and not been written yet.
+  void flush();
+  // Answers that wait for their destination no longer keep their messages on the desk: to be called when the desk is full.
+  void letGoOfAnswers();
+
+  void introduced(Destination to, os::Fd writeEnd);
+  // The destination has gone for good: what waits for it is dropped, and those who wait for room find it gone. Nothing of it
+  // is kept: where it is used again, it is asked for again.
+  void close(Destination to);
+
+  std::size_t waitingPackets() const;
+  // Messages that were waiting for an actor when it went, or were put for it then.
+  std::uint64_t droppedMessages() const { return dropped_; }
+
+ private:
+  struct Line;
+  struct Hash {
+    std::size_t operator()(const Destination& to) const {
+      return std::hash<std::uint64_t>()(to.actor * 2 + static_cast<unsigned>(to.lane));
+    }
+  };
+  Line& lineTo(Destination to);
+  void append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
+              loop::Clock::time_point deadline);
+  void write(Line& line);
+  bool writeFirst(Line& line);
+  void waitForRoom(Line& line);
+  void written(Line& line);
+  void wakeWaiters(Line& line);
+  void dropOverdue();
+
+  loop::Loop& loop_;
+  Owner owner_;
+  Hooks hooks_;
+  std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
+  std::vector<Destination> unwritten_;  // lines that were put to since the last flush
+  std::uint64_t dropped_ = 0;
+  loop::Timer overdue_;
+};
+
+}  // namespace troupe::mailbox

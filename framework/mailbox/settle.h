@@ -1,0 +1,31 @@
+// What is to be done with the desk of a process that has died, before a successor may take it over: the messages that were
+// in hand are taken off it, so that no successor sees them; those that were calls are listed, so that their callers learn.
+//
+// Nobody else may use the memory meanwhile: see the lock in os/shared_memory.h.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "os/fd.h"
+#include "wire/packet.h"
+
+namespace troupe::mailbox {
+
+struct CallInHand {
+  wire::ActorId caller = 0;
+  std::uint32_t generation = 0;  // of the caller
+  std::uint64_t call = 0;
+  std::uint64_t interfaceId = 0;
+  std::uint16_t method = 0;
+};
+
+struct Settlement {
+  std::vector<CallInHand> calls;
+  unsigned casts = 0;  // dropped
+};
+
+// Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it).
+Settlement settle(const os::Fd& deskMemory);
+
+}  // namespace troupe::mailbox
