@@ -1,0 +1,231 @@
+#include "actor/actor_process.h"
+
+#include <troupe/error.h>
+
+#include <csignal>
+
+#include "actor/describe_exception.h"
+#include "os/process.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::actor {
+
+namespace {
+ActorProcess* theProcess = nullptr;
+}  // namespace
+
+ActorProcess& ActorProcess::current() {
+  if (theProcess == nullptr) throw Error(ErrorKind::invalid, "only an actor can do this, and this process is none");
+  return *theProcess;
+}
+
+ActorProcess::ActorProcess(Assignment assignment)
+    : path_(std::move(assignment.path)),
+      id_(assignment.id),
+      generation_(assignment.generation),
+      class_(*assignment.actorClass),
+      factory_(std::move(assignment.factory)),
+      arguments_(std::move(assignment.arguments)),
+      control_(loop_, std::move(assignment.control),
+               {.message = [this](wire::ReceivedControl& message) { onControl(message); },
+                // The supervisor has died; the kernel's SIGKILL is on its way.
+                .closed = [] { os::endProcess(1); },
+                .fault = [this](const std::string& what) { fault(what); },
+                .stuck = [] {}}),
+      outbox_(loop_, {.actor = id_, .generation = generation_},
+              {.introduce = [this](mailbox::Destination to) { introduce(to); },
+               .answered = [this](mailbox::MessageToken token) { desk_.finish(token); }}),
+      desk_(assignment.ends.desk, std::move(assignment.ends.mailbox),
+            [this](wire::ActorId sender, const std::string& what) {
+              fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
+            }),
+      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply), [this](const std::string& what) { fault(what); }),
+      requests_(loop_, generation_, [this](wire::ControlMessage message) { control_.send(std::move(message)); }),
+      monitors_({.watch = [this](wire::ActorId actor) { watch(actor); },
+                 .unwatch = [this](wire::ActorId actor) {
+                   wire::ControlMessage message;
+                   message->setUnwatch(actor);
+                   control_.send(std::move(message));
+                 }}),
+      signals_({SIGTERM}),
+      signalPoll_(loop_, signals_.fd(), loop::Interest::readable,
+                  [this](bool, bool) {
+                    while (signals_.next()) stop({.kind = ExitKind::shutdown});
+                  }),
+      background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
+      life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
+      server_(loop_, class_, path_, desk_, outbox_,
+              {.fault = [this](const std::string& what) { fault(what); },
+               .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
+               .idle = [this] { windDown(); }}) {
+  // The description stays open, and with it the lock on the desk, until this process is no more.
+  deskLock_ = std::move(assignment.ends.desk);
+  loop_.beforeSleep([this] {
+    outbox_.flush();
+    endWhenDrained();
+    return false;
+  });
+}
+
+void ActorProcess::run() {
+  theProcess = this;
+  const loop::CurrentLoop scope(loop_);
+  construct();
+  loop_.run();
+  end({.kind = ExitKind::normal});
+}
+
+void ActorProcess::construct() {
+  try {
+    actor_ = factory_(arguments_);
+    arguments_.clear();
+  } catch (...) {
+    crash(std::current_exception());
+  }
+  if (class_.init == nullptr) return started({});
+  const auto result = std::make_shared<Start>();
+  life_.spawn(
+      [](Task<Start> init, std::shared_ptr<Start> result) -> Task<> {
+        *result = co_await std::move(init);
+      }(class_.init(*actor_), result),
+      [this, result] { started(*result); });
+}
+
+void ActorProcess::started(Start start) {
+  outbox_.flush();
+  wire::ControlMessage message;
+  auto ready = message->initReady();
+  ready.setIgnored(start.ignored);
+  ready.setInfo(start.info.c_str());
+  control_.send(std::move(message));
+  ready_ = true;
+  if (start.ignored && !ending_) ending_ = ExitReason{.kind = ExitKind::normal};
+  if (ending_) return windDown();
+  if (class_.run != nullptr) {
+    background_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
+  }
+  if (!ending_) server_.serve(*actor_);
+}
+
+void ActorProcess::stop(ExitReason reason) {
+  if (ending_) return;
+  ending_ = std::move(reason);
+  server_.stopTaking();
+  // The one who asks may be inside a handler or run(): what is to be cancelled must not be running.
+  loop_.post([this] { windDown(); });
+}
+
+void ActorProcess::windDown() {
+  if (windingDown_ || !ending_ || server_.turnOpen()) return;
+  windingDown_ = true;
+  loop_.post([this] {
+    background_.cancelAll();
+    if (!ready_) life_.cancelAll();
+    if (!ready_ || class_.stopping == nullptr) {
+      drained_ = true;
+      return;
+    }
+    life_.spawn(class_.stopping(*actor_), [this] { drained_ = true; });
+  });
+}
+
+void ActorProcess::endWhenDrained() {
+  if (drained_ && control_.drained() && outbox_.waitingPackets() == 0) end(*ending_);
+}
+
+void ActorProcess::sayLeaving(const ExitReason& reason) {
+  wire::ControlMessage message;
+  wire::write(message->initLeaving(), reason);
+  control_.send(std::move(message));
+}
+
+void ActorProcess::crash(std::exception_ptr exception) {
+  sayLeaving({.kind = ExitKind::exception, .text = describe(exception)});
+  os::endProcess(1);
+}
+
+void ActorProcess::end(const ExitReason& reason) {
+  sayLeaving(reason);
+  os::endProcess(reason.clean() ? 0 : reason.kind == ExitKind::exited && reason.code != 0 ? reason.code & 0xff : 1);
+}
+
+void ActorProcess::fault(const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); }
+
+void ActorProcess::introduce(mailbox::Destination to) {
+  wire::ControlMessage message;
+  auto introduce = message->initIntroduce();
+  introduce.setActor(to.actor);
+  introduce.setLane(static_cast<std::uint8_t>(to.lane));
+  requests_.ask(std::move(message), [this, to](wire::ReceivedControl& answer) { onIntroduced(to, answer); });
+}
+
+void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
+  if (answer->isIntroduced() && answer.has(0)) return outbox_.introduced(to, answer.take(0));
+  const Error why = answer->isFailed() ? wire::read(answer->getFailed())
+                                       : Error(ErrorKind::system, "its address could not be received: no more can be opened");
+  if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
+  outbox_.close(to);
+}
+
+void ActorProcess::watch(wire::ActorId actor) {
+  wire::ControlMessage message;
+  message->setWatch(actor);
+  requests_.ask(std::move(message), [this, actor](wire::ReceivedControl& answer) {
+    if (!answer->isFailed()) return;
+    const Error why = wire::read(answer->getFailed());
+    monitors_.tell(actor, {.path = {}, .generation = 0, .reason = why.exitReason(), .final = true});
+  });
+}
+
+void ActorProcess::onControl(wire::ReceivedControl& message) {
+  if (message->getRequest() != 0) {
+    requests_.answered(message);
+    return;
+  }
+  switch (message->which()) {
+    case wire::Control::STOP: return stop({.kind = ExitKind::shutdown});
+    case wire::Control::PING: {
+      wire::ControlMessage pong;
+      pong->setPong();
+      return control_.send(std::move(pong));
+    }
+    default: return onNotice(message);
+  }
+}
+
+void ActorProcess::onNotice(wire::ReceivedControl& message) {
+  switch (message->which()) {
+    case wire::Control::DOWN: {
+      const auto down = message->getDown();
+      return monitors_.tell(down.getActor(), {.path = wire::toString(down.getPath()),
+                                              .generation = down.getGeneration(),
+                                              .reason = wire::read(down.getReason()),
+                                              .final = down.getFinal()});
+    }
+    case wire::Control::GONE: {
+      const auto gone = message->getGone();
+      const ExitReason reason = wire::read(gone.getReason());
+      calls_.failCallee(gone.getActor(), Error::gone("it has stopped for good: " + reason.toString(), reason));
+      outbox_.close({gone.getActor(), wire::Lane::mailbox});
+      return outbox_.close({gone.getActor(), wire::Lane::reply});
+    }
+    case wire::Control::CALL_FAILED: {
+      const auto failed = message->getCallFailed();
+      return calls_.failCall(failed.getCall(), wire::read(failed.getReason()), wire::toString(failed.getCallee()));
+    }
+    default: return;  // of a newer root: nothing that this version knows of
+  }
+}
+
+void runActor(Assignment assignment) {
+  // Never destroyed: the process ends under it.
+  auto* process = new ActorProcess(std::move(assignment));
+  try {
+    process->run();
+  } catch (...) {
+    std::fprintf(stderr, "an exception in the event loop: %s\n", describe(std::current_exception()).c_str());
+  }
+  os::endProcess(1);
+}
+
+}  // namespace troupe::actor

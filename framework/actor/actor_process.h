@@ -1,0 +1,112 @@
+// A process that is an actor: its event loop, its lanes, and its life from construction to the end.
+//
+// Life:    construct, init() -> ready -> handlers and run() -> [stop: turn at hand ends, run() cancelled, stopping()] -> end.
+//          The process ends by runActor() itself, never by returning.
+// Crash:   an exception that leaves any of the actor's functions: its text is sent ahead, and the process ends with code 1.
+#pragma once
+
+#include <troupe/actor.h>
+#include <troupe/actor_class.h>
+#include <troupe/self.h>
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "actor/monitors.h"
+#include "actor/pending_calls.h"
+#include "actor/requests.h"
+#include "actor/server.h"
+#include "loop/loop.h"
+#include "loop/task_group.h"
+#include "mailbox/desk.h"
+#include "mailbox/outbox.h"
+#include "os/signals.h"
+#include "wire/control_lane.h"
+
+namespace troupe::actor {
+
+// What a process needs to become a certain actor.
+struct Assignment {
+  std::string path;
+  wire::ActorId id = 0;
+  std::uint32_t generation = 0;
+  os::Fd control;
+  wire::GrantedEnds ends;
+  const detail::ActorClass* actorClass = nullptr;
+  detail::ActorFactory factory;
+  std::vector<Argument> arguments;
+};
+
+// Becomes that actor, until the process ends. The process must be settled (os/process.h).
+[[noreturn]] void runActor(Assignment assignment);
+
+class ActorProcess {
+ public:
+  explicit ActorProcess(Assignment assignment);
+  // The one that this process is. Errors: invalid, in a process that is no actor.
+  static ActorProcess& current();
+
+  void run();
+
+  const std::string& path() const { return path_; }
+  wire::ActorId id() const { return id_; }
+  std::uint32_t generation() const { return generation_; }
+  loop::Loop& loop() { return loop_; }
+  mailbox::Outbox& outbox() { return outbox_; }
+  PendingCalls& calls() { return calls_; }
+  Requests& requests() { return requests_; }
+  Monitors& monitors() { return monitors_; }
+  void spawn(Task<> task) { background_.spawn(std::move(task)); }
+  // Ends it in an orderly way, from the loop.
+  void stop(ExitReason reason);
+  // True now and then: whoever works on without waiting should let the loop have its turn.
+  bool yieldNow() { return ++operations_ % 256 == 0; }
+
+ private:
+  void construct();
+  void started(Start start);
+  void onControl(wire::ReceivedControl& message);
+  void onNotice(wire::ReceivedControl& message);
+  void onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer);
+  void introduce(mailbox::Destination to);
+  void watch(wire::ActorId actor);
+  void windDown();
+  void endWhenDrained();
+  [[noreturn]] void crash(std::exception_ptr exception);
+  [[noreturn]] void end(const ExitReason& reason);
+  void sayLeaving(const ExitReason& reason);
+  void fault(const std::string& what);
+
+  std::string path_;
+  wire::ActorId id_;
+  std::uint32_t generation_;
+  const detail::ActorClass& class_;
+  detail::ActorFactory factory_;
+  std::vector<Argument> arguments_;
+
+  loop::Loop loop_;
+  os::Fd deskLock_;
+  wire::ControlLane control_;
+  mailbox::Outbox outbox_;
+  mailbox::Desk desk_;
+  PendingCalls calls_;
+  Requests requests_;
+  Monitors monitors_;
+  os::SignalQueue signals_;
+  loop::Poll signalPoll_;
+  loop::TaskGroup background_;  // run() and what was spawned
+  loop::TaskGroup life_;        // init() and stopping()
+  Server server_;
+  std::unique_ptr<ActorBase> actor_;
+  bool ready_ = false;
+  std::optional<ExitReason> ending_;
+  bool windingDown_ = false;
+  bool drained_ = false;
+  unsigned operations_ = 0;
+};
+
+}  // namespace troupe::actor

@@ -1,0 +1,62 @@
+#include "actor/monitors.h"
+
+#include <algorithm>
+
+namespace troupe {
+
+namespace actor {
+
+std::shared_ptr<Monitor::State> Monitors::add(wire::ActorId actor) {
+  auto state = std::make_shared<Monitor::State>();
+  state->withdrawn = [this, actor] {
+    const auto found = watched_.find(actor);
+    if (found == watched_.end()) return;
+    std::erase_if(found->second, [](const auto& weak) { return weak.expired(); });
+    if (!found->second.empty()) return;
+    watched_.erase(found);
+    hooks_.unwatch(actor);
+  };
+  auto& states = watched_[actor];
+  states.push_back(state);
+  if (states.size() == 1) hooks_.watch(actor);
+  return state;
+}
+
+void Monitors::tell(wire::ActorId actor, const Down& down) {
+  const auto found = watched_.find(actor);
+  if (found == watched_.end()) return;
+  // Those told may come and go while they are told.
+  const auto states = found->second;
+  if (down.final) watched_.erase(found);
+  for (const auto& weak : states) {
+    const auto state = weak.lock();
+    if (!state) continue;
+    state->told.push_back(down);
+    state->final = down.final;
+    if (const auto waiting = std::exchange(state->waiting, {})) waiting.resume();
+  }
+}
+
+}  // namespace actor
+
+namespace {
+struct ToldAwaiter {
+  Monitor::State& state;
+  bool await_ready() const { return !state.told.empty(); }
+  void await_suspend(std::coroutine_handle<> handle) const { state.waiting = handle; }
+  void await_resume() const {}
+  ~ToldAwaiter() { state.waiting = {}; }
+};
+
+Task<Down> nextOf(std::shared_ptr<Monitor::State> state, std::string what) {
+  if (state->told.empty() && state->final) throw Error(ErrorKind::gone, what);
+  co_await ToldAwaiter{*state};
+  Down down = std::move(state->told.front());
+  state->told.pop_front();
+  co_return down;
+}
+}  // namespace
+
+Task<Down> Monitor::next() { return nextOf(state_, "monitoring: the actor has gone for good, and that was told already"); }
+
+}  // namespace troupe

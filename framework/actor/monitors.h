@@ -1,0 +1,47 @@
+// The actors that this process watches, and what was told of them.
+#pragma once
+
+#include <troupe/self.h>
+
+#include <coroutine>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "wire/packet.h"
+
+namespace troupe {
+
+struct Monitor::State {
+  std::deque<Down> told;
+  bool final = false;
+  std::coroutine_handle<> waiting;
+  std::function<void()> withdrawn;
+  ~State() {
+    if (withdrawn) withdrawn();
+  }
+};
+
+namespace actor {
+
+class Monitors {
+ public:
+  struct Hooks {
+    std::function<void(wire::ActorId)> watch;
+    std::function<void(wire::ActorId)> unwatch;
+  };
+  explicit Monitors(Hooks hooks) : hooks_(std::move(hooks)) {}
+
+  std::shared_ptr<Monitor::State> add(wire::ActorId actor);
+  void tell(wire::ActorId actor, const Down& down);
+
+ private:
+  Hooks hooks_;
+  std::unordered_map<wire::ActorId, std::vector<std::weak_ptr<Monitor::State>>> watched_;
+};
+
+}  // namespace actor
+}  // namespace troupe

@@ -1,0 +1,188 @@
+#include "actor/pending_calls.h"
+
+#include "wire/reason_codec.h"
+
+namespace troupe::actor {
+
+namespace {
+
+constexpr unsigned kBurst = 64;
+
+// A reply with the memory that its readers look at.
+struct OwnedReply {
+  explicit OwnedReply(std::span<const capnp::word> from) : words(from.begin(), from.end()), message(words) {}
+  std::vector<capnp::word> words;
+  wire::IncomingMessage message;
+};
+
+}  // namespace
+
+std::string readable(Duration duration) {
+  if (duration == kForever) return "for ever";
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
+  return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
+}
+
+PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane, Fault fault)
+    : outbox_(outbox),
+      lane_(std::move(replyLane)),
+      fault_(std::move(fault)),
+      // The generation keeps the calls of this process apart from those of its predecessors.
+      lastId_(std::uint64_t{generation} << 32),
+      timer_(loop, [this] { expire(); }),
+      poll_(loop, lane_.get(), loop::Interest::readable, [this](bool, bool) { readSome(kBurst); }) {}
+
+PendingCalls::~PendingCalls() { *alive_ = false; }
+
+void PendingCalls::start(std::shared_ptr<detail::PendingCall> call, std::vector<std::byte> message) {
+  call->unsent = std::move(message);
+  calls_.emplace(call->id, call);
+  if (call->deadline != loop::Clock::time_point::max()) {
+    deadlines_.emplace(call->deadline, call->id);
+    armTimer();
+  }
+  place(call);
+}
+
+void PendingCalls::place(const std::shared_ptr<detail::PendingCall>& call) {
+  const mailbox::Destination to{.actor = call->callee, .lane = wire::Lane::mailbox};
+  switch (outbox_.put(to, call->unsent)) {
+    case mailbox::Outbox::Put::placed: call->unsent = {}; break;
+    case mailbox::Outbox::Put::gone: break;  // failCallee() follows
+    case mailbox::Outbox::Put::noRoom:
+      call->room = outbox_.whenRoom(to, [this, weak = std::weak_ptr(call)] {
+        if (const auto waiting = weak.lock(); waiting && !waiting->done) place(waiting);
+      });
+      break;
+  }
+}
+
+void PendingCalls::abandon(detail::PendingCall& call) {
+  call.waiting = {};
+  call.room.reset();
+  if (call.done) return;
+  call.done = true;
+  const auto [first, last] = deadlines_.equal_range(call.deadline);
+  for (auto it = first; it != last; ++it) {
+    if (it->second == call.id) {
+      deadlines_.erase(it);
+      break;
+    }
+  }
+  calls_.erase(call.id);
+}
+
+void PendingCalls::readReplies() {
+  readSome(~0U);
+}
+
+void PendingCalls::readSome(unsigned most) {
+  const auto alive = alive_;
+  for (unsigned i = 0; i < most && *alive; ++i) {
+    const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
+    if (read.state != os::PipeState::done) return;
+    wire::PacketView view;
+    const auto fault = wire::PacketView::parse(packet_.data(), read.bytes, view);
+    if (fault != wire::PacketFault::none) {
+      fault_("a packet of " + std::to_string(read.bytes) + " bytes on the reply lane was dropped: " + toString(fault));
+      continue;
+    }
+    // A coroutine that goes on here may end up reading the lane again: the packet's words are copied first.
+    const auto words = std::vector<std::byte>(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(read.bytes));
+    wire::PacketView copy;
+    wire::PacketView::parse(words.data(), words.size(), copy);
+    for (unsigned message = 0; message < copy.messages() && *alive; ++message) onMessage(copy.message(message));
+  }
+}
+
+void PendingCalls::onMessage(std::span<const capnp::word> words) {
+  std::uint64_t id = 0;
+  std::optional<detail::ReplyMessage> reply;
+  std::optional<Error> error;
+  try {
+    const auto owned = std::make_shared<OwnedReply>(words);
+    const auto envelope = owned->message.envelope();
+    if (envelope.isResult()) {
+      id = envelope.getResult().getCall();
+      reply.emplace(owned, owned->message.checkedBody());
+    } else if (envelope.isError()) {
+      id = envelope.getError().getCall();
+      const auto text = envelope.getError().getMessage();
+      error.emplace(wire::errorKind(envelope.getError().getKind()), std::string(text.cStr(), text.size()));
+    } else {
+      fault_("a message on the reply lane is no reply");
+      return;
+    }
+  } catch (const kj::Exception& exception) {
+    fault_(std::string("a message on the reply lane is malformed: ") + exception.getDescription().cStr());
+    return;
+  }
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  if (error && error->kind() == ErrorKind::refused) {
+    error = Error(ErrorKind::refused, found->second->method + " refused: " + error->message());
+  }
+  finish(id, std::move(reply), std::move(error));
+}
+
+void PendingCalls::finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error) {
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  const auto call = found->second;
+  const auto waiting = call->waiting;
+  call->reply = std::move(reply);
+  call->error = std::move(error);
+  abandon(*call);
+  if (waiting) waiting.resume();
+}
+
+void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee) {
+  readReplies();
+  const auto found = calls_.find(id);
+  if (found == calls_.end()) return;
+  finish(id, std::nullopt,
+         Error::crashed(callee + " died with the call " + found->second->method + " in hand: " + reason.toString(), reason));
+}
+
+void PendingCalls::failCallee(ActorId callee, const Error& why) {
+  readReplies();
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, call] : calls_) {
+    if (call->callee == callee) ids.push_back(id);
+  }
+  for (const std::uint64_t id : ids) {
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) continue;
+    finish(id, std::nullopt, Error::gone("calling " + found->second->method + ": " + why.message(), why.exitReason()));
+  }
+}
+
+void PendingCalls::armTimer() {
+  if (deadlines_.empty()) {
+    timer_.cancel();
+    armed_ = loop::Clock::time_point::max();
+  } else if (deadlines_.begin()->first != armed_) {
+    armed_ = deadlines_.begin()->first;
+    timer_.startAt(armed_);
+  }
+}
+
+void PendingCalls::expire() {
+  armed_ = loop::Clock::time_point::max();
+  const auto alive = alive_;
+  readReplies();
+  const auto now = loop::Clock::now();
+  while (*alive && !deadlines_.empty() && deadlines_.begin()->first <= now) {
+    const std::uint64_t id = deadlines_.begin()->second;
+    const auto found = calls_.find(id);
+    if (found == calls_.end()) {
+      deadlines_.erase(deadlines_.begin());
+      continue;
+    }
+    finish(id, std::nullopt,
+           Error(ErrorKind::timedOut, "calling " + found->second->method + ": no reply within " + readable(found->second->within)));
+  }
+  if (*alive) armTimer();
+}
+
+}  // namespace troupe::actor

@@ -1,0 +1,99 @@
+// The calls that this process has sent and that are not over yet, and the lane on which their replies come.
+//
+// Each ends once: by a reply, an error reply, the death of the callee with the call in hand, the callee's going for good, or
+// its deadline. What comes later, or for a call of an earlier process of this actor, is dropped.
+#pragma once
+
+#include <troupe/ref.h>
+
+#include <array>
+#include <coroutine>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/loop.h"
+#include "mailbox/outbox.h"
+#include "os/packet_pipe.h"
+#include "wire/message.h"
+
+namespace troupe {
+
+namespace actor {
+class PendingCalls;
+}
+
+namespace detail {
+
+class PendingCall {
+ public:
+  actor::PendingCalls* calls = nullptr;
+  std::uint64_t id = 0;
+  ActorId callee = 0;
+  std::string method;  // "Greeter.greet of /greeter"
+  Duration within = kForever;
+  loop::Clock::time_point deadline = loop::Clock::time_point::max();
+  std::coroutine_handle<> waiting;
+  bool done = false;
+  std::optional<ReplyMessage> reply;
+  std::optional<Error> error;
+  // While there is no room in the outbox:
+  std::vector<std::byte> unsent;
+  std::shared_ptr<mailbox::Outbox::Waiter> room;
+};
+
+}  // namespace detail
+
+namespace actor {
+
+class PendingCalls {
+ public:
+  using Fault = std::function<void(const std::string& what)>;
+  PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane, Fault fault);
+  ~PendingCalls();
+
+  std::uint64_t nextId() { return ++lastId_; }
+  // Sends `message`; its envelope carries call->id. The call is over at once where that fails.
+  void start(std::shared_ptr<detail::PendingCall> call, std::vector<std::byte> message);
+  void abandon(detail::PendingCall& call);
+
+  // Reads what has come on the reply lane, so that a reply which was there first is not overtaken by bad news.
+  void readReplies();
+  // The callee died with this call in hand.
+  void failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee);
+  // The callee has gone for good, or is not there.
+  void failCallee(ActorId callee, const Error& why);
+
+  std::size_t size() const { return calls_.size(); }
+
+ private:
+  void place(const std::shared_ptr<detail::PendingCall>& call);
+  void readSome(unsigned most);
+  void onMessage(std::span<const capnp::word> words);
+  void finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
+  void expire();
+  void armTimer();
+
+  mailbox::Outbox& outbox_;
+  os::Fd lane_;
+  Fault fault_;
+  std::uint64_t lastId_;
+  std::unordered_map<std::uint64_t, std::shared_ptr<detail::PendingCall>> calls_;
+  std::multimap<loop::Clock::time_point, std::uint64_t> deadlines_;
+  loop::Clock::time_point armed_ = loop::Clock::time_point::max();
+  alignas(8) std::array<std::byte, os::kPacketBytes> packet_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+  loop::Timer timer_;
+  loop::Poll poll_;
+};
+
+// "5 s", "250 ms": for messages.
+std::string readable(Duration duration);
+
+}  // namespace actor
+}  // namespace troupe

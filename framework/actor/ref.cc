@@ -1,0 +1,147 @@
+#include <troupe/ref.h>
+
+#include "actor/actor_process.h"
+#include "wire/message.h"
+#include "wire/reference.h"
+
+namespace troupe {
+
+const std::string& RefBase::path() const {
+  static const std::string kNobody = "nobody";
+  return path_ ? *path_ : kNobody;
+}
+
+namespace detail {
+
+RefBase refOf(capnp::Capability::Client client) {
+  const auto address = wire::addressOf(std::move(client));
+  if (!address) throw Error(ErrorKind::invalid, "a capability is not an actor (a troupe::Ref)");
+  return address->id == 0 ? RefBase() : RefBase(address->id, address->path);
+}
+
+capnp::Capability::Client clientOf(const RefBase& ref) { return wire::toCapability({ref.id(), ref ? ref.path() : ""}); }
+
+CallHandle& CallHandle::operator=(CallHandle&& other) noexcept {
+  if (this != &other) {
+    if (call_) call_->calls->abandon(*call_);
+    call_ = std::move(other.call_);
+  }
+  return *this;
+}
+
+CallHandle::~CallHandle() {
+  if (call_) call_->calls->abandon(*call_);
+}
+
+bool CallHandle::done() const { return call_->done; }
+
+void CallHandle::whenDone(std::coroutine_handle<> waiting) const { call_->waiting = waiting; }
+
+ReplyMessage CallHandle::take() const {
+  if (call_->error) throw Error(*call_->error);
+  if (!call_->reply) throw Error(ErrorKind::invalid, "the reply to " + call_->method + " was awaited twice");
+  return *std::exchange(call_->reply, std::nullopt);
+}
+
+// A cast that found no room, and waits for it if somebody awaits it.
+class PendingCast {
+ public:
+  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message)
+      : to_(to), method_(std::move(method)), message_(std::move(message)) {}
+
+  void place() {
+    const auto put = actor::ActorProcess::current().outbox().put(to_, message_);
+    if (put == mailbox::Outbox::Put::noRoom) return wait();
+    placed = true;
+    if (const auto handle = std::exchange(waiting, {})) handle.resume();
+  }
+  void wait() {
+    room_ = actor::ActorProcess::current().outbox().whenRoom(to_, [this] { place(); });
+  }
+  const std::string& method() const { return method_; }
+
+  bool placed = false;
+  std::coroutine_handle<> waiting;
+
+ private:
+  mailbox::Destination to_;
+  std::string method_;
+  std::vector<std::byte> message_;
+  std::shared_ptr<mailbox::Outbox::Waiter> room_;
+};
+
+bool CastHandle::placed() const { return !cast_ || cast_->placed; }
+
+bool CastHandle::ready() const { return placed() && !actor::ActorProcess::current().yieldNow(); }
+
+void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
+  if (cast_ && !cast_->placed) {
+    cast_->waiting = waiting;
+    cast_->wait();
+    return;
+  }
+  yield_ = std::make_shared<std::coroutine_handle<>>(waiting);
+  actor::ActorProcess::current().loop().post([weak = std::weak_ptr(yield_)] {
+    if (const auto still = weak.lock()) still->resume();
+  });
+}
+
+void CastHandle::check() const {
+  if (placed()) return;
+  throw Error(ErrorKind::overloaded, "casting " + cast_->method() +
+                                         ": no room in its mailbox and this actor's outbox; co_await the cast to wait for room");
+}
+
+struct Draft::State {
+  RefBase to;
+  std::uint64_t interfaceId;
+  std::uint16_t method;
+  std::string name;
+  wire::OutgoingMessage message;
+};
+
+Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
+    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), {}}) {
+  if (!to) throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
+}
+
+Draft::~Draft() = default;
+
+capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
+
+CallHandle Draft::call() {
+  auto& process = actor::ActorProcess::current();
+  auto call = std::make_shared<PendingCall>();
+  call->calls = &process.calls();
+  call->id = process.calls().nextId();
+  call->callee = state_->to.id();
+  call->method = state_->name;
+  call->within = state_->to.deadline();
+  if (call->callee == process.id()) {
+    throw Error(ErrorKind::invalid, "calling " + call->method + ": an actor that calls itself would wait for itself");
+  }
+  auto envelope = state_->message.envelope().initCall();
+  envelope.setInterface(state_->interfaceId);
+  envelope.setMethod(state_->method);
+  envelope.setCall(call->id);
+  if (call->within != kForever) {
+    call->deadline = loop::Clock::now() + call->within;
+    envelope.setDeadline(std::chrono::nanoseconds(call->deadline.time_since_epoch()).count());
+  }
+  process.calls().start(call, state_->message.finish("calling " + call->method));
+  return CallHandle(std::move(call));
+}
+
+CastHandle Draft::cast() {
+  auto& process = actor::ActorProcess::current();
+  auto envelope = state_->message.envelope().initCast();
+  envelope.setInterface(state_->interfaceId);
+  envelope.setMethod(state_->method);
+  auto message = state_->message.finish("casting " + state_->name);
+  const mailbox::Destination to{.actor = state_->to.id(), .lane = wire::Lane::mailbox};
+  if (process.outbox().put(to, message) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
+  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message)));
+}
+
+}  // namespace detail
+}  // namespace troupe

@@ -1,0 +1,198 @@
+#include "actor/server.h"
+
+#include "wire/message.h"
+
+namespace troupe {
+
+struct Turn::State {
+  State(actor::Server& server, const mailbox::Desk::Message& taken) : server(server), message(taken), incoming(taken.words) {}
+
+  actor::Server& server;
+  mailbox::Desk::Message message;
+  wire::IncomingMessage incoming;
+  bool isCall = false;
+  std::uint64_t call = 0;
+  std::uint64_t interfaceId = 0;
+  std::uint16_t method = 0;
+  loop::Clock::time_point deadline = loop::Clock::time_point::max();
+  std::optional<wire::OutgoingMessage> outgoing;
+  std::optional<std::pair<ErrorKind, std::string>> error;
+  Task<> task;
+
+  wire::OutgoingMessage& results() {
+    if (!outgoing) {
+      outgoing.emplace();
+      outgoing->envelope().initResult().setCall(call);
+    }
+    return *outgoing;
+  }
+};
+
+capnp::AnyPointer::Reader Turn::checkedParams() const { return state_->incoming.checkedBody(); }
+capnp::AnyPointer::Reader Turn::params() const { return state_->incoming.body(); }
+capnp::AnyPointer::Builder Turn::results() const { return state_->results().body(); }
+void Turn::refuse(std::string_view text) const { state_->error.emplace(ErrorKind::refused, text); }
+void Turn::goOnWith(Task<> task) const { state_->task = std::move(task); }
+
+void Turn::malformed(std::string_view what) const {
+  auto& server = state_->server;
+  const std::string text = "a malformed message for " + server.class_.methodName(state_->interfaceId, state_->method) + " of " +
+                           server.path_ + ": " + std::string(what);
+  state_->error.emplace(ErrorKind::invalid, text);
+  server.hooks_.fault(text);
+}
+
+namespace actor {
+
+namespace {
+// So many messages in a row; then timers, sockets and the other lanes have their turn.
+constexpr unsigned kBurst = 64;
+}  // namespace
+
+Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
+               mailbox::Outbox& outbox, Hooks hooks)
+    : loop_(loop),
+      class_(actorClass),
+      path_(std::move(path)),
+      desk_(desk),
+      outbox_(outbox),
+      hooks_(std::move(hooks)),
+      handlers_([this](std::exception_ptr exception) { hooks_.crash(std::move(exception)); }),
+      mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {}
+
+Server::~Server() = default;
+
+void Server::serve(ActorBase& actor) {
+  actor_ = &actor;
+  serveSome();
+}
+
+void Server::stopTaking() {
+  stopped_ = true;
+  watchMailbox();
+}
+
+bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
+
+void Server::watchMailbox() {
+  mailbox_.want(canTake() && !desk_.full() ? loop::Interest::readable : loop::Interest::none);
+}
+
+void Server::serveSome() {
+  for (unsigned i = 0; i < kBurst; ++i) {
+    if (!canTake()) return watchMailbox();
+    auto message = desk_.next();
+    if (!message && desk_.full()) {
+      outbox_.letGoOfAnswers();
+      message = desk_.next();
+    }
+    if (!message) return watchMailbox();
+    handle(*message);
+  }
+  // There may be more on the desk, of which the pipe knows nothing.
+  if (!posted_) {
+    posted_ = true;
+    loop_.post([this] {
+      posted_ = false;
+      serveSome();
+    });
+  }
+}
+
+void Server::handle(const mailbox::Desk::Message& message) {
+  std::shared_ptr<Turn::State> turn;
+  try {
+    turn = std::make_shared<Turn::State>(*this, message);
+    if (!begin(*turn)) return desk_.finish(message.token);
+  } catch (const kj::Exception& exception) {
+    desk_.finish(message.token);
+    return hooks_.fault(std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
+  }
+  ++open_;
+  try {
+    dispatch(std::move(turn));
+  } catch (...) {
+    hooks_.crash(std::current_exception());
+  }
+}
+
+// What the message asks for. False where it is none of this actor's business.
+bool Server::begin(Turn::State& turn) {
+  const auto envelope = turn.incoming.envelope();
+  if (envelope.isCall()) {
+    const auto call = envelope.getCall();
+    turn.isCall = true;
+    turn.call = call.getCall();
+    turn.interfaceId = call.getInterface();
+    turn.method = call.getMethod();
+    if (call.getDeadline() != 0) {
+      turn.deadline = loop::Clock::time_point(std::chrono::nanoseconds(call.getDeadline()));
+      // Nobody waits for it any more.
+      if (turn.deadline <= loop::Clock::now()) return false;
+    }
+    return true;
+  }
+  if (envelope.isCast()) {
+    turn.interfaceId = envelope.getCast().getInterface();
+    turn.method = envelope.getCast().getMethod();
+    return true;
+  }
+  hooks_.fault("a message in the mailbox is neither a call nor a cast");
+  return false;
+}
+
+void Server::dispatch(std::shared_ptr<Turn::State> state) {
+  Turn turn(*state);
+  if (!class_.dispatch(*actor_, state->interfaceId, state->method, turn)) {
+    char text[128];
+    std::snprintf(text, sizeof text, " serves no method %u of interface 0x%016llx: is the sender newer than it?",
+                  unsigned{state->method}, static_cast<unsigned long long>(state->interfaceId));
+    state->error.emplace(ErrorKind::invalid, path_ + text);
+    if (!state->isCall) hooks_.fault("a cast was dropped: " + path_ + text);
+  }
+  if (!state->task.valid()) return finish(*state);
+  Task<> task = std::move(state->task);
+  handlers_.spawn(std::move(task), [this, state] { finish(*state); });
+}
+
+void Server::finish(Turn::State& turn) {
+  if (turn.isCall) {
+    answer(turn);
+  } else {
+    desk_.finish(turn.message.token);
+  }
+  outbox_.flush();
+  --open_;
+  if (open_ == 0 && stopped_) return hooks_.idle();
+  // After a turn that was suspended nobody is in the loop of serveSome().
+  if (canTake() && !posted_) {
+    posted_ = true;
+    loop_.post([this] {
+      posted_ = false;
+      serveSome();
+    });
+  }
+}
+
+void Server::answer(Turn::State& turn) {
+  if (turn.error) return answerError(turn, turn.error->first, turn.error->second);
+  try {
+    const auto bytes = turn.results().finish("the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
+    outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, bytes, turn.message.token, turn.deadline);
+  } catch (const Error& error) {
+    answerError(turn, error.kind(), error.message());
+  }
+}
+
+void Server::answerError(Turn::State& turn, ErrorKind kind, const std::string& text) {
+  constexpr std::size_t kMaxText = 2048;
+  wire::OutgoingMessage message;
+  auto error = message.envelope().initError();
+  error.setCall(turn.call);
+  error.setKind(static_cast<std::uint16_t>(kind));
+  error.setMessage(text.substr(0, kMaxText).c_str());
+  outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.message.token, turn.deadline);
+}
+
+}  // namespace actor
+}  // namespace troupe

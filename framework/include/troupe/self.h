@@ -1,0 +1,80 @@
+// Self: what an actor knows of itself and can ask for. Every actor has the same as member functions (<troupe/actor.h>).
+//
+// Threads: the actor's event loop.
+#pragma once
+
+#include <troupe/ref.h>
+#include <troupe/supervisor_ref.h>
+#include <troupe/task.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace troupe {
+
+namespace actor {
+class ActorProcess;
+}
+
+// An actor has ended, or will be restarted: what a Monitor tells.
+struct Down {
+  std::string path;
+  std::uint32_t generation = 0;  // which of its processes
+  ExitReason reason;
+  bool final = false;  // it has gone for good; no more will be told
+};
+
+// Watches one actor, across its restarts. OTP's monitor, but it stays on until the actor has gone for good.
+class Monitor {
+ public:
+  struct State;
+  explicit Monitor(std::shared_ptr<State> state) : state_(std::move(state)) {}
+  // The next end of one of its processes, in order; none is lost between two calls. Of an actor that is gone already, the
+  // final one comes at once.
+  Task<Down> next();
+
+ private:
+  std::shared_ptr<State> state_;
+};
+
+class Self {
+ public:
+  explicit Self(actor::ActorProcess& process) : process_(&process) {}
+
+  // "/shop/till"
+  const std::string& path() const;
+  // "till"
+  std::string name() const;
+  int pid() const;
+  ActorId id() const;
+  // Counts the processes that this actor has had, this one included, from 1.
+  std::uint32_t generation() const;
+
+  // The actor of that name: "/shop/till" by its path, "till" by its name in the scope of the own supervisor, then of that one's
+  // supervisor, and so on, at last by an app-wide name.
+  // Errors: gone, where there is none; invalid, where it does not serve I.
+  template <class I>
+  Task<Ref<I>> find(std::string name) {
+    RefBase found = co_await findActor(std::move(name), Protocol<I>::kId, Protocol<I>::kName);
+    co_return Ref<I>(std::move(found));
+  }
+  // Errors: gone, invalid (an actor that is no supervisor).
+  Task<SupervisorRef> findSupervisor(std::string name);
+  // The one that this actor lives under.
+  SupervisorRef supervisor() const;
+
+  Task<> sleepFor(Duration duration);
+  // Runs a task beside what else this actor does. It is cancelled when the actor stops; an exception that leaves it is a crash.
+  void spawn(Task<> task);
+  Monitor monitor(const RefBase& actor);
+
+  // Ends this actor in an orderly way, as if its supervisor had asked it to, when the turn at hand is over: with this reason.
+  void stop(ExitReason reason = {.kind = ExitKind::shutdown});
+
+ private:
+  Task<RefBase> findActor(std::string name, std::uint64_t interfaceId, const char* protocol);
+  actor::ActorProcess* process_;
+};
+
+}  // namespace troupe

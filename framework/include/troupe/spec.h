@@ -1,0 +1,119 @@
+// What a supervisor is told about its children: plain data with defaults, given with designated initialisers.
+//
+// The terms and their meaning are those of Erlang/OTP's supervisor; docs/supervision.md lists the differences. A value that
+// makes no sense is refused with an `invalid` error that names the child, the field and the value, when the spec is given.
+#pragma once
+
+#include <troupe/exit_reason.h>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace troupe {
+
+using Duration = std::chrono::nanoseconds;
+
+// Waits for ever, where a limit is asked for.
+inline constexpr Duration kForever = Duration::max();
+
+enum class Restart : std::uint8_t {
+  permanent,  // always restarted
+  transient,  // restarted after an abnormal end only
+  temporary,  // never restarted; its spec goes with it
+};
+
+enum class Strategy : std::uint8_t {
+  oneForOne,   // only the child that ended is restarted
+  oneForAll,   // all children are stopped and restarted
+  restForOne,  // the child that ended and those started after it are
+};
+
+enum class AutoShutdown : std::uint8_t { never, anySignificant, allSignificant };
+
+enum class Launch : std::uint8_t {
+  fork,  // a copy of the supervisor: fast, shares pages, captures arguments
+  exec,  // a fresh image of this program, which runs main again: its own memory layout
+};
+
+// Where a child's standard output and error go.
+enum class Output : std::uint8_t {
+  prefixed,   // to the app's own, whole lines with the actor's path before them
+  inherited,  // straight to the app's own, untouched
+};
+
+// How a child is stopped.
+struct Stop {
+  // SIGKILL at once.
+  static constexpr Stop brutalKill() { return Stop{Duration::zero()}; }
+  // Asked to stop, and killed where it has not within `limit`.
+  static constexpr Stop within(Duration limit) { return Stop{limit}; }
+  // Asked to stop, and waited for without a limit.
+  static constexpr Stop infinity() { return Stop{kForever}; }
+
+  Duration limit = std::chrono::seconds(5);
+  friend bool operator==(const Stop&, const Stop&) = default;
+};
+
+// The wait before a restart. Off by default, as in OTP; then a restart follows at once. Each attempt counts as
+// a restart. A child that has been up for `limit` starts over at `first`.
+struct BackOff {
+  Duration first = Duration::zero();           // before the first restart; zero: no back-off
+  Duration limit = std::chrono::seconds(30);   // never longer than this
+  double factor = 2.0;                         // each further wait is so many times longer, >= 1
+  double jitter = 0.2;                         // a random part of so much, up or down; 0 to 1
+  friend bool operator==(const BackOff&, const BackOff&) = default;
+};
+
+struct ChildSpec {
+  Restart restart = Restart::permanent;
+  Stop stop = {};
+  // The constructor and init() must be done within this time, or the start has failed with `notReady`.
+  Duration readyWithin = std::chrono::seconds(30);
+  // With Restart::transient or temporary only, and only where the supervisor has an AutoShutdown.
+  bool significant = false;
+  BackOff backOff = {};
+  // A child that does not get round to its event loop within this time is killed, with reason `hung`. Zero: not watched.
+  Duration watchdog = Duration::zero();
+  Launch launch = Launch::fork;
+  Output output = Output::prefixed;
+  // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
+  std::string name = {};
+  // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. More is asked of
+  // the system, and done without where it says no.
+  std::size_t mailboxBytes = 0;
+};
+
+struct SupervisorSpec {
+  Strategy strategy = Strategy::oneForOne;
+  // Gives up at more than maxRestarts within `within` (OTP's intensity and period, with OTP's defaults).
+  unsigned maxRestarts = 1;
+  Duration within = std::chrono::seconds(5);
+  AutoShutdown autoShutdown = AutoShutdown::never;
+
+  // As a child of its own supervisor:
+  Restart restart = Restart::permanent;
+  Stop stop = Stop::infinity();
+  Duration readyWithin = kForever;
+  bool significant = false;
+  BackOff backOff = {};
+};
+
+struct PoolSpec {
+  // Workers; 0 is the number of cores that this process may use.
+  unsigned size = 0;
+  unsigned maxRestarts = 10;
+  Duration within = std::chrono::seconds(1);
+  // Of each worker:
+  Restart restart = Restart::permanent;
+  Stop stop = {};
+  Duration readyWithin = std::chrono::seconds(30);
+  BackOff backOff = {};
+  Duration watchdog = Duration::zero();
+  Launch launch = Launch::fork;
+  Output output = Output::prefixed;
+  std::size_t mailboxBytes = 0;
+};
+
+}  // namespace troupe

@@ -1,0 +1,111 @@
+// SupervisorRef: what can be asked of a running supervisor, by any actor of the app.
+//
+// The operations and their errors are those of OTP's supervisor: start_child, terminate_child, restart_child, delete_child,
+// which_children, count_children, get_childspec. A supervisor answers while its children start, restart or hang.
+//
+// Errors:  gone (no such supervisor, child or template), invalid (it is running, restarting, already there; or the caller
+//          waits for itself), crashed (a child that could not be started, with its reason), timedOut (after within()).
+// Threads: the event loop of the actor that has it.
+#pragma once
+
+#include <troupe/argument.h>
+#include <troupe/ref.h>
+#include <troupe/spec.h>
+#include <troupe/task.h>
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+// A child that was started on demand or by hand.
+struct StartedChild {
+  std::string id;    // "connection:7"
+  std::string path;  // "/connections/connection:7"
+  ActorId actor = 0;
+  int pid = 0;           // of its first process; 0 where it ignored
+  bool ignored = false;  // its init said that there is nothing to do
+  std::string info;      // what its init said beside
+
+  // To talk to it. It must serve I: a call of a method that it does not know fails with `invalid`.
+  template <class I>
+  Ref<I> ref() const {
+    return Ref<I>(RefBase(actor, path));
+  }
+};
+
+enum class ChildState : std::uint8_t { stopped, starting, running, restarting, stopping };
+const char* toString(ChildState state);
+
+struct ChildInfo {
+  std::string id;
+  std::string path;
+  ChildState state = ChildState::stopped;
+  bool supervisor = false;
+  Restart restart = Restart::permanent;
+  int pid = 0;
+};
+
+// OTP's count_children.
+struct ChildCounts {
+  std::size_t specs = 0;        // children and templates, dead or alive
+  std::size_t active = 0;       // running
+  std::size_t supervisors = 0;  // that are supervisors, dead or alive
+  std::size_t workers = 0;
+  friend bool operator==(const ChildCounts&, const ChildCounts&) = default;
+};
+
+struct NamedChildSpec {
+  std::string id;
+  ChildSpec spec = {};
+};
+
+namespace detail {
+// <troupe/actor_class.h>
+template <class A>
+std::string constructibleType();
+}  // namespace detail
+
+class SupervisorRef {
+ public:
+  explicit SupervisorRef(std::string path) : path_(std::move(path)) {}
+  const std::string& path() const { return path_; }
+  // The same, with a deadline for each request. The default is kForever: a start takes as long as it takes, and ends by the
+  // child's own readyWithin.
+  SupervisorRef within(Duration deadline) const;
+
+  // Starts one more instance of a template, with these arguments after those given to each(): numbers, bool, text, Ref,
+  // net::Stream, net::Listener. Sockets move into the new process.
+  template <class... Args>
+  Task<StartedChild> start(std::string templateId, Args... args) {
+    return startInstance(std::move(templateId), ArgumentList::of(std::move(args)...));
+  }
+  // Adds a child and starts it. The class must be one of this very program.
+  template <class A, class... Args>
+  Task<StartedChild> startChild(std::string id, ChildSpec spec, Args... args) {
+    return startActor(std::move(id), detail::constructibleType<A>(), std::move(spec), ArgumentList::of(std::move(args)...));
+  }
+  // Waits until it has ended. A child that has none running is fine.
+  Task<> stop(std::string id);
+  Task<StartedChild> restart(std::string id);
+  Task<> remove(std::string id);
+  // In start order; the instances of a template in its place.
+  Task<std::vector<ChildInfo>> children();
+  Task<ChildCounts> count();
+  Task<ChildSpec> spec(std::string id);
+  // Live change: of the supervisor's own strategy, limits and autoShutdown; and of children's specs, each by its id. Running
+  // children keep their processes; the new values hold from the next decision on. Errors: invalid, and nothing is changed.
+  Task<> change(SupervisorSpec flags);
+  Task<> change(std::vector<NamedChildSpec> specs);
+
+ private:
+  Task<StartedChild> startInstance(std::string templateId, ArgumentList arguments);
+  Task<StartedChild> startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments);
+
+  std::string path_;
+  Duration deadline_ = kForever;
+};
+
+}  // namespace troupe
