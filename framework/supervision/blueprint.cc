@@ -1,0 +1,29 @@
+#include "supervision/blueprint.h"
+
+namespace troupe::supervision {
+
+std::vector<InheritedDescriptor> Blueprint::allDescriptors() const {
+  std::vector<InheritedDescriptor> all = descriptors;
+  for (const auto& child : children) {
+    const auto below = child->allDescriptors();
+    all.insert(all.end(), below.begin(), below.end());
+  }
+  return all;
+}
+
+std::string pathBelow(const std::string& supervisor, const std::string& id) {
+  return supervisor == "/" ? "/" + id : supervisor + "/" + id;
+}
+
+bool isWithin(const std::string& path, const std::string& ancestor) {
+  if (ancestor == "/" || path == ancestor) return true;
+  return path.starts_with(ancestor) && path[ancestor.size()] == '/';
+}
+
+std::string stepBelow(const std::string& path, const std::string& ancestor) {
+  const std::size_t from = ancestor == "/" ? 1 : ancestor.size() + 1;
+  if (from >= path.size()) return {};
+  return path.substr(from, path.find('/', from) - from);
+}
+
+}  // namespace troupe::supervision

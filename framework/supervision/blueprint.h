@@ -1,0 +1,53 @@
+// The tree of an app as its main function describes it: what a supervisor needs to make its children.
+//
+// Ownership: a plain tree of values. A forked child has its own copy; one started by exec builds it anew in its main.
+#pragma once
+
+#include <troupe/actor_class.h>
+#include <troupe/spec.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "supervision/core_types.h"
+#include "wire/control_message.h"
+
+namespace troupe::supervision {
+
+// A descriptor that main opened and gave to a child: a listening socket. `index` counts what main opened, so that a fresh
+// image of the program knows which is which.
+struct InheritedDescriptor {
+  int fd = -1;
+  unsigned index = 0;
+};
+
+struct Blueprint {
+  ChildDeclaration declaration;
+  wire::Role role = wire::Role::actor;
+  bool keepStandardInput = false;
+
+  // An actor, a pool's worker, or a template of actors:
+  const detail::ActorClass* actorClass = nullptr;
+  detail::ActorFactory factory;
+
+  std::vector<InheritedDescriptor> descriptors;
+
+  // A supervisor:
+  SupervisorSpec flags;
+  std::vector<std::shared_ptr<Blueprint>> children;
+  // A pool's protocol, for those who look for it.
+  std::vector<std::uint64_t> interfaces;
+
+  // Its own and those of all below it.
+  std::vector<InheritedDescriptor> allDescriptors() const;
+};
+
+// "/shop" and "till" make "/shop/till"; the root's path is "/".
+std::string pathBelow(const std::string& supervisor, const std::string& id);
+// True where `path` is `ancestor` or lies below it.
+bool isWithin(const std::string& path, const std::string& ancestor);
+// The first part of `path` below `ancestor`: "till" for "/shop/till/drawer" below "/shop".
+std::string stepBelow(const std::string& path, const std::string& ancestor);
+
+}  // namespace troupe::supervision

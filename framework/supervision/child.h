@@ -1,0 +1,50 @@
+// One process of a supervisor's, from the moment its endpoints are asked for until it has been reaped.
+#pragma once
+
+#include <sys/types.h>
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loop/loop.h"
+#include "os/process.h"
+#include "supervision/blueprint.h"
+#include "wire/control_lane.h"
+
+namespace troupe::supervision {
+
+// How to make the process of a place: kept as long as the place is.
+struct Maker {
+  std::shared_ptr<const Blueprint> blueprint;
+  std::vector<Argument> arguments;
+};
+
+struct Child {
+  ChildKey key = 0;
+  Incarnation incarnation = 0;
+  std::string id;
+  std::string path;
+  ChildSpec spec;
+  std::shared_ptr<const Blueprint> blueprint;
+
+  std::uint64_t claim = 0;  // the request for its endpoints; 0 once it was answered
+  wire::ActorId actor = 0;
+  std::uint32_t generation = 0;
+  pid_t pid = 0;  // 0 before the fork
+  std::unique_ptr<wire::ControlLane> lane;
+  bool ready = false;
+  bool reaped = false;
+  std::optional<ExitReason> said;       // why it ends, in its own words
+  std::optional<ExitReason> killedFor;  // why this supervisor killed it
+  std::unique_ptr<loop::Timer> watchdog;
+  bool pongAwaited = false;
+
+  bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
+};
+
+// Why a process ended: pure, from what the kernel says, what it said itself, and what was done to it.
+ExitReason reasonOf(const Child& child, const os::ProcessEnd& end, bool outOfMemory);
+
+}  // namespace troupe::supervision

@@ -1,0 +1,87 @@
+#include "supervision/launcher.h"
+
+#include <troupe/error.h>
+
+#include "os/channel.h"
+#include "os/output.h"
+#include "os/process.h"
+#include "os/title.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::supervision {
+
+namespace {
+
+// Tells the supervisor why there will be no actor, and ends.
+[[noreturn]] void failToStart(const os::Fd& control, const std::string& text, int error) {
+  wire::ControlMessage message;
+  wire::write(message->initLeaving(), {.kind = ExitKind::notStarted, .code = error, .text = text});
+  os::sendOn(control.get(), message.encode());
+  os::endProcess(1);
+}
+
+std::string titleOf(const std::string& path, const std::vector<std::string>& arguments) {
+  const std::string program = arguments.empty() ? "troupe" : arguments[0].substr(arguments[0].rfind('/') + 1);
+  return path + " (" + program + ")";
+}
+
+[[noreturn]] void execChild(Ticket ticket, const std::vector<std::string>& arguments) {
+  try {
+    const WrittenTicket written = writeTicket(ticket);
+    const int error =
+        os::execAgain(arguments, {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
+    failToStart(ticket.assignment.control, "exec of this program failed", error);
+  } catch (const Error& error) {
+    failToStart(ticket.assignment.control, error.message(), error.systemError());
+  }
+}
+
+[[noreturn]] void becomeChild(LaunchOrder order, os::Fd control, loop::Loop& loop, os::ChildSettings settings,
+                              const std::vector<std::string>& arguments) {
+  loop.abandon();
+  actor::Assignment& assignment = order.ticket.assignment;
+  settings.keep.push_back(control.get());
+  for (const os::Fd* fd : {&assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
+    if (fd->valid()) settings.keep.push_back(fd->get());
+  }
+  for (const Argument& argument : assignment.arguments) {
+    if (const auto* held = std::get_if<DescriptorArgument>(&argument)) settings.keep.push_back(*held->descriptor);
+  }
+  for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors()) settings.keep.push_back(inherited.fd);
+  os::settleChild(settings);
+  os::setTitle(titleOf(order.ticket.path, arguments));
+  if (order.becomeSupervisor) {
+    order.becomeSupervisor(std::move(control));
+    os::endProcess(1);
+  }
+  assignment.control = std::move(control);
+  if (order.spec.launch == Launch::exec) {
+    order.ticket.inherited = order.blueprint->descriptors;
+    execChild(std::move(order.ticket), arguments);
+  }
+  actor::runActor(std::move(assignment));
+}
+
+}  // namespace
+
+Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::string>& arguments) {
+  Launched launched;
+  auto [mine, childs] = os::makeChannel();
+  os::ChildSettings settings{.parent = os::processId(), .keepStandardInput = order.blueprint->keepStandardInput};
+  os::OutputPipe output;
+  os::OutputPipe error;
+  if (order.spec.output == Output::prefixed && !order.becomeSupervisor) {
+    output = os::makeOutputPipe();
+    error = os::makeOutputPipe();
+    settings.standardOutput = output.writer.get();
+    settings.standardError = error.writer.get();
+  }
+  launched.pid = os::forkProcess();
+  if (launched.pid == 0) becomeChild(std::move(order), std::move(childs), loop, std::move(settings), arguments);
+  launched.control = std::move(mine);
+  launched.standardOutput = std::move(output.reader);
+  launched.standardError = std::move(error.reader);
+  return launched;
+}
+
+}  // namespace troupe::supervision

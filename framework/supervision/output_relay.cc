@@ -1,0 +1,129 @@
+#include "supervision/output_relay.h"
+
+#include <algorithm>
+#include <array>
+
+#include "os/packet_pipe.h"
+
+namespace troupe::supervision {
+
+struct OutputRelay::Source {
+  os::Fd reader;
+  std::string prefix;
+  std::string partial;
+  std::unique_ptr<loop::Poll> poll;
+};
+
+OutputRelay::OutputRelay(loop::Loop& loop, int standardDescriptor) : loop_(loop), end_(standardDescriptor) {}
+OutputRelay::~OutputRelay() = default;
+
+void OutputRelay::add(os::Fd reader, std::string prefix) {
+  auto source = std::make_unique<Source>();
+  Source* const raw = source.get();
+  raw->reader = std::move(reader);
+  raw->prefix = std::move(prefix);
+  raw->poll = std::make_unique<loop::Poll>(loop_, raw->reader.get(),
+                                           held_ ? loop::Interest::none : loop::Interest::readable, [this, raw](bool, bool) {
+                                             if (!readFrom(*raw)) sources_.erase(raw);
+                                             writePending();
+                                           });
+  sources_.emplace(raw, std::move(source));
+}
+
+// False at its end.
+bool OutputRelay::readFrom(Source& source) {
+  std::array<char, 16 * 1024> buffer;
+  const long bytes = os::readOutput(source.reader.get(), buffer.data(), buffer.size());
+  if (bytes < 0) return true;
+  if (bytes > 0) {
+    take(source, {buffer.data(), static_cast<std::size_t>(bytes)});
+    return true;
+  }
+  if (!source.partial.empty()) emit(source.prefix, source.partial);
+  return false;
+}
+
+void OutputRelay::take(Source& source, std::string_view text) {
+  for (;;) {
+    const std::size_t end = text.find('\n');
+    if (end == std::string_view::npos) break;
+    source.partial.append(text.substr(0, end));
+    text.remove_prefix(end + 1);
+    std::string_view line = source.partial;
+    do {
+      emit(source.prefix, line.substr(0, kMaxLine));
+      line.remove_prefix(std::min(kMaxLine, line.size()));
+    } while (!line.empty());
+    source.partial.clear();
+  }
+  source.partial.append(text);
+  while (source.partial.size() > kMaxLine) {
+    emit(source.prefix, std::string_view(source.partial).substr(0, kMaxLine));
+    source.partial.erase(0, kMaxLine);
+  }
+}
+
+void OutputRelay::emit(std::string_view prefix, std::string_view line) {
+  pending_.append(prefix).append(line).push_back('\n');
+}
+
+void OutputRelay::writeLine(std::string_view line) {
+  if (pending_.size() - written_ > kMaxOwn) {
+    ++droppedLines_;
+    return;
+  }
+  if (droppedLines_ > 0) emit("", "(" + std::to_string(std::exchange(droppedLines_, 0)) + " lines were dropped here: no room)");
+  emit("", line);
+  writePending();
+}
+
+// As many whole lines at a time as one write to a pipe takes without being torn.
+void OutputRelay::writePending() {
+  while (written_ < pending_.size()) {
+    std::string_view piece = std::string_view(pending_).substr(written_, os::kPacketBytes);
+    piece = piece.substr(0, piece.rfind('\n') + 1);
+    const std::size_t bytes = end_.write(piece);
+    if (bytes == 0) return holdSources(true);
+    written_ += bytes;
+  }
+  pending_.clear();
+  written_ = 0;
+  holdSources(false);
+}
+
+void OutputRelay::holdSources(bool hold) {
+  if (hold && !room_ && end_.pollable() >= 0) {
+    room_ = std::make_unique<loop::Poll>(loop_, end_.pollable(), loop::Interest::writable, [this](bool, bool) { writePending(); });
+  }
+  if (held_ == hold) return;
+  held_ = hold;
+  if (room_) room_->want(hold ? loop::Interest::writable : loop::Interest::none);
+  for (const auto& [raw, source] : sources_) raw->poll->want(hold ? loop::Interest::none : loop::Interest::readable);
+}
+
+void OutputRelay::finish(loop::Clock::time_point deadline) {
+  for (bool more = true; more && loop::Clock::now() < deadline;) {
+    more = false;
+    for (auto it = sources_.begin(); it != sources_.end();) {
+      const std::size_t before = pending_.size();
+      if (!readFrom(*it->second)) {
+        it = sources_.erase(it);
+        continue;
+      }
+      more = more || pending_.size() != before;
+      ++it;
+    }
+    writePending();
+    while (written_ < pending_.size() && loop::Clock::now() < deadline) {
+      os::waitWritable(end_.pollable(), std::chrono::milliseconds(100));
+      writePending();
+    }
+  }
+  for (const auto& [raw, source] : sources_) {
+    if (!source->partial.empty()) emit(source->prefix, source->partial);
+    source->partial.clear();
+  }
+  writePending();
+}
+
+}  // namespace troupe::supervision

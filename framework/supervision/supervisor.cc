@@ -1,0 +1,387 @@
+#include "supervision/supervisor.h"
+
+#include <troupe/error.h>
+
+#include <csignal>
+#include <random>
+
+#include "supervision/launcher.h"
+#include "supervision/supervisor_process.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::supervision {
+
+namespace {
+
+std::vector<ChildDeclaration> declarationsOf(const Blueprint& blueprint) {
+  std::vector<ChildDeclaration> declarations;
+  for (const auto& child : blueprint.children) declarations.push_back(child->declaration);
+  return declarations;
+}
+
+Random newRandom() {
+  return [engine = std::make_shared<std::minstd_rand>(std::random_device{}())] {
+    return std::uniform_real_distribution<double>(0, 1)(*engine);
+  };
+}
+
+}  // namespace
+
+Supervisor::Supervisor(loop::Loop& loop, Setup setup)
+    : loop_(loop),
+      setup_(std::move(setup)),
+      out_(loop, 1),
+      err_(loop, 2),
+      log_(err_, setup_.path),
+      core_(setup_.path, setup_.blueprint->flags, declarationsOf(*setup_.blueprint), newRandom()) {
+  for (const auto& child : setup_.blueprint->children) declared_.emplace(child->declaration.id, child);
+}
+
+Supervisor::~Supervisor() = default;
+
+void Supervisor::begin() { apply(core_.begin(Clock::now())); }
+
+void Supervisor::stop(const ExitReason& why) { apply(core_.stop(Clock::now(), why)); }
+
+void Supervisor::killAll() {
+  for (const auto& [pid, child] : byPid_) kill(*child, {.kind = ExitKind::signaled, .code = SIGKILL});
+}
+
+void Supervisor::finishOutput() {
+  const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
+  out_.finish(deadline);
+  err_.finish(deadline);
+}
+
+// --- What the core wants done ---
+
+void Supervisor::apply(const Actions& actions) {
+  for (const Action& action : actions) {
+    std::visit([this](const auto& each) { act(each); }, action);
+  }
+}
+
+Maker Supervisor::makerFor(const Start& action) {
+  const auto made = makers_.find(action.key);
+  if (made != makers_.end()) return made->second;
+  const auto wanted = wanted_.find(action.id);
+  Maker maker;
+  if (wanted != wanted_.end()) {
+    // Requests for one id are served in the order in which they came.
+    maker = std::move(wanted->second.front().maker);
+    wanted->second.pop_front();
+    if (wanted->second.empty()) wanted_.erase(wanted);
+  } else {
+    maker.blueprint = declared_.at(action.id);
+  }
+  makers_.emplace(action.key, maker);
+  return maker;
+}
+
+void Supervisor::act(const Start& action) {
+  auto child = std::make_unique<Child>();
+  child->key = action.key;
+  child->incarnation = action.incarnation;
+  child->id = action.instance == 0 ? action.id : instanceId(action.id, action.instance);
+  child->path = pathBelow(setup_.path, child->id);
+  child->blueprint = makerFor(action).blueprint;
+  if (const ChildSpec* spec = core_.specOf(action.key)) child->spec = *spec;
+  Child& placed = *child;
+  byId_[placed.id] = &placed;
+  children_[action.key] = std::move(child);
+  claim(placed);
+}
+
+void Supervisor::act(const AskStop& action) {
+  Child* const child = find(action.key, action.incarnation);
+  if (child == nullptr) return;
+  if (child->pid == 0) return giveUpClaim(*child, {.kind = ExitKind::shutdown});
+  wire::ControlMessage message;
+  message->setStop();
+  child->lane->send(std::move(message));
+}
+
+void Supervisor::act(const Kill& action) {
+  Child* const child = find(action.key, action.incarnation);
+  if (child == nullptr) return;
+  if (child->pid == 0) return giveUpClaim(*child, action.why);
+  kill(*child, action.why);
+}
+
+void Supervisor::act(const ArmTimer& action) {
+  auto& timer = timers_[action.timer];
+  timer = std::make_unique<loop::Timer>(loop_, [this, id = action.timer] {
+    timers_.erase(id);
+    apply(core_.timer(Clock::now(), id));
+  });
+  timer->startAt(action.at);
+}
+
+void Supervisor::act(const CancelTimer& action) { timers_.erase(action.timer); }
+
+void Supervisor::act(const Report& action) {
+  const std::string text = toString(action);
+  if (action.serious()) log_.warning(text);
+}
+
+void Supervisor::act(const Forget& action) {
+  makers_.erase(action.key);
+  wire::ControlMessage message;
+  auto forget = message->initForget();
+  forget.setPath(pathBelow(setup_.path, action.id).c_str());
+  wire::write(forget.initReason(), action.final);
+  setup_.up(std::move(message));
+  if (setup_.forgotten) setup_.forgotten(action.id, action.final);
+}
+
+void Supervisor::act(const BecameReady&) { setup_.ready(); }
+
+void Supervisor::act(const Finish& action) { setup_.finished(action.reason); }
+
+// --- Endpoints, and the process ---
+
+void Supervisor::claim(Child& child) {
+  const Blueprint& blueprint = *child.blueprint;
+  wire::ControlMessage message;
+  child.claim = ++lastRequest_;
+  message->setRequest(child.claim);
+  auto claim = message->initClaim();
+  claim.setPath(child.path.c_str());
+  claim.setRole(static_cast<std::uint8_t>(blueprint.role));
+  const auto& interfaces = blueprint.actorClass != nullptr ? blueprint.actorClass->interfaces : blueprint.interfaces;
+  auto list = claim.initInterfaces(static_cast<unsigned>(interfaces.size()));
+  for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
+  claim.setName(child.spec.name.c_str());
+  claim.setMailboxBytes(child.spec.mailboxBytes);
+  claims_[child.claim] = &child;
+  setup_.up(std::move(message));
+}
+
+void Supervisor::onGrant(wire::ReceivedControl& message) {
+  const auto found = claims_.find(message->getRequest());
+  if (found == claims_.end()) {
+    // Stopped meanwhile: the endpoints go back.
+    if (!message->isGranted()) return;
+    Child child;
+    child.actor = message->getGranted().getActor();
+    child.generation = message->getGranted().getGeneration();
+    return tellEnded(child, {.kind = ExitKind::shutdown});
+  }
+  Child& child = *found->second;
+  claims_.erase(found);
+  child.claim = 0;
+  try {
+    if (message->isFailed()) throw wire::read(message->getFailed());
+    child.actor = message->getGranted().getActor();
+    child.generation = message->getGranted().getGeneration();
+    launchChild(child, message);
+  } catch (const Error& error) {
+    endedSoon(child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
+  }
+}
+
+void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
+  const Maker& maker = makers_.at(child.key);
+  LaunchOrder order;
+  order.blueprint = maker.blueprint.get();
+  order.spec = child.spec;
+  order.ticket.path = child.path;
+  order.ticket.declared = maker.blueprint->declaration.id;
+  if (!declared_.contains(order.ticket.declared) && maker.blueprint->actorClass != nullptr) {
+    order.ticket.type = maker.blueprint->actorClass->type;
+  }
+  auto& assignment = order.ticket.assignment;
+  assignment.path = child.path;
+  assignment.id = child.actor;
+  assignment.generation = child.generation;
+  assignment.actorClass = maker.blueprint->actorClass;
+  assignment.factory = maker.blueprint->factory;
+  assignment.arguments = maker.arguments;
+  if (child.isSupervisor()) {
+    order.becomeSupervisor = [this, &child](os::Fd control) {
+      runSupervisor({.path = child.path, .blueprint = child.blueprint, .arguments = setup_.arguments, .control = std::move(control)});
+    };
+  } else {
+    assignment.ends = {granted.take(0), granted.take(1), granted.take(2)};
+  }
+  Launched launched = launch(std::move(order), loop_, setup_.arguments);
+  child.pid = launched.pid;
+  byPid_[child.pid] = &child;
+  // A socket that moved into a process which will not come back must not stay open here: its peer would not see the end.
+  if (child.spec.restart == Restart::temporary) makers_.at(child.key).arguments.clear();
+  if (launched.standardOutput.valid()) {
+    const std::string prefix = child.path.substr(1) + " | ";
+    out_.add(std::move(launched.standardOutput), prefix);
+    err_.add(std::move(launched.standardError), prefix);
+  }
+  child.lane = std::make_unique<wire::ControlLane>(
+      loop_, std::move(launched.control),
+      wire::ControlLane::Handlers{
+          .message = [this, &child](wire::ReceivedControl& message) { fromChild(child, message); },
+          // A process that ends is past harm by now; one that lives has cut its own tie, and could not be stopped in order.
+          .closed = [this, &child] { kill(child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "its control lane was closed"}); },
+          .fault = [this, &child](const std::string& what) { log_.warning(child.path + ": " + what); },
+          .stuck = [this, &child] { kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"}); }});
+  wire::ControlMessage started;
+  auto to = started->initStarted();
+  to.setActor(child.actor);
+  to.setGeneration(child.generation);
+  to.setPid(child.pid);
+  setup_.up(std::move(started));
+}
+
+void Supervisor::giveUpClaim(Child& child, const ExitReason& why) {
+  claims_.erase(child.claim);
+  endedSoon(child, why);
+}
+
+// The core must have done with the event at hand before it hears of the next.
+void Supervisor::endedSoon(const Child& child, ExitReason reason) {
+  loop_.post([this, key = child.key, incarnation = child.incarnation, reason = std::move(reason)] {
+    Child* const child = find(key, incarnation);
+    if (child == nullptr) return;
+    if (child->actor != 0) tellEnded(*child, reason);
+    erase(*child);
+    apply(core_.ended(Clock::now(), key, incarnation, reason));
+  });
+}
+
+Child* Supervisor::find(ChildKey key, Incarnation incarnation) {
+  const auto found = children_.find(key);
+  return found != children_.end() && found->second->incarnation == incarnation ? found->second.get() : nullptr;
+}
+
+void Supervisor::erase(Child& child) {
+  if (child.pid != 0) byPid_.erase(child.pid);
+  if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child) byId_.erase(named);
+  children_.erase(child.key);
+}
+
+// --- What comes from the children ---
+
+void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
+  const bool own = message->getFrom().size() == 0;
+  switch (message->which()) {
+    case wire::Control::READY:
+      if (own) onReady(child, message);
+      return;
+    case wire::Control::LEAVING:
+      if (!own || child.said) return;
+      child.said = wire::read(message->getLeaving());
+      if (child.said->clean()) apply(core_.leaving(Clock::now(), child.key, child.incarnation));
+      return;
+    case wire::Control::PONG: child.pongAwaited = false; return;
+    default: return sendUp(child, message);
+  }
+}
+
+void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
+  if (child.ready) return;
+  child.ready = true;
+  if (child.spec.watchdog > Duration::zero()) watchHealth(child);
+  wire::ControlMessage up;
+  auto to = up->initUp();
+  to.setActor(child.actor);
+  to.setGeneration(child.generation);
+  setup_.up(std::move(up));
+  const auto ready = message->getReady();
+  apply(core_.ready(Clock::now(), child.key, child.incarnation,
+                    ready.getIgnored() ? Core::Outcome::ignored : Core::Outcome::started, wire::toString(ready.getInfo())));
+}
+
+bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
+  switch (which) {
+    case wire::Control::FIND:
+    case wire::Control::INTRODUCE:
+    case wire::Control::WATCH:
+    case wire::Control::UNWATCH:
+    case wire::Control::MANAGE: return true;
+    case wire::Control::CLAIM:
+    case wire::Control::ENDED:
+    case wire::Control::FORGET:
+    case wire::Control::STARTED:
+    case wire::Control::UP:
+    case wire::Control::MANAGED: return child.isSupervisor();
+    default: return false;
+  }
+}
+
+void Supervisor::sendUp(Child& child, wire::ReceivedControl& message) {
+  const std::string from = wire::toString(message->getFrom());
+  const bool fromBelow = !from.empty();
+  if (!maySend(child, message->which()) || (fromBelow && (!child.isSupervisor() || !isWithin(from, child.path)))) {
+    return log_.warning(child.path + ": a control message that it may not send was dropped");
+  }
+  auto up = wire::forwarded(message);
+  if (!fromBelow) up->setFrom(child.path.c_str());
+  setup_.up(std::move(up));
+}
+
+void Supervisor::kill(Child& child, ExitReason why) {
+  if (child.reaped || child.pid == 0) return;
+  if (!child.killedFor) child.killedFor = std::move(why);
+  os::sendSignal(child.pid, SIGKILL);
+}
+
+void Supervisor::watchHealth(Child& child) {
+  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child] {
+    if (child.pongAwaited) {
+      return kill(child, {.kind = ExitKind::hung, .text = "its event loop did not answer the watchdog"});
+    }
+    child.pongAwaited = true;
+    wire::ControlMessage ping;
+    ping->setPing();
+    child.lane->send(std::move(ping));
+    child.watchdog->startIn(child.spec.watchdog);
+  });
+  child.watchdog->startIn(child.spec.watchdog);
+}
+
+void Supervisor::reap() {
+  while (const auto end = os::reapChild()) {
+    const auto found = byPid_.find(end->pid);
+    if (found != byPid_.end()) onEnd(*found->second, *end);
+  }
+}
+
+void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
+  child.reaped = true;
+  // What it said last is still in the lane.
+  child.lane->receivePending();
+  const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
+  const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
+  const auto key = child.key;
+  const auto incarnation = child.incarnation;
+  tellEnded(child, reason);
+  erase(child);
+  apply(core_.ended(Clock::now(), key, incarnation, reason));
+}
+
+void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {
+  wire::ControlMessage message;
+  auto ended = message->initEnded();
+  ended.setActor(child.actor);
+  ended.setGeneration(child.generation);
+  wire::write(ended.initReason(), reason);
+  setup_.up(std::move(message));
+}
+
+// --- What comes from above ---
+
+void Supervisor::fromAbove(wire::ReceivedControl& message) {
+  const std::string to = wire::toString(message->getTo());
+  if (!to.empty() && to != setup_.path) {
+    const auto found = byId_.find(stepBelow(to, setup_.path));
+    // It has gone meanwhile. Whoever waits for its answer is told so by the root.
+    if (found == byId_.end() || found->second->lane == nullptr) return;
+    return found->second->lane->send(wire::forwarded(message));
+  }
+  switch (message->which()) {
+    case wire::Control::GRANTED:
+    case wire::Control::FAILED: return onGrant(message);
+    case wire::Control::MANAGE: return onManage(message);
+    default: return;
+  }
+}
+
+}  // namespace troupe::supervision

@@ -1,0 +1,129 @@
+// The supervisor at work: carries out what the core (supervision/core.h) decides, with processes, lanes and timers, and tells
+// the core what happens to them. It is the same in the root and in a nested supervisor's process; only what is above differs.
+//
+// Nothing here blocks. Endpoints for a child are asked of the root before each start; a child is forked when they come.
+//
+// Threads: the loop's.
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/loop.h"
+#include "os/limits.h"
+#include "supervision/child.h"
+#include "supervision/core.h"
+#include "supervision/log.h"
+#include "supervision/output_relay.h"
+#include "wire/control_message.h"
+
+namespace troupe::supervision {
+
+class Supervisor {
+ public:
+  struct Setup {
+    std::string path;
+    std::shared_ptr<const Blueprint> blueprint;
+    std::vector<std::string> arguments;               // those of main
+    std::function<void(wire::ControlMessage)> up;     // towards the root
+    std::function<void()> ready;                      // all children have been started
+    std::function<void(const ExitReason&)> finished;  // all children are down; the last thing that is called
+    std::function<void(const std::string& id, const ExitReason&)> forgotten;  // a child has gone for good
+  };
+  // Errors: invalid, where the specs make no sense.
+  Supervisor(loop::Loop& loop, Setup setup);
+  ~Supervisor();
+
+  void begin();
+  void stop(const ExitReason& why);
+  // SIGKILL for all that runs, at once. stop() must have been called.
+  void killAll();
+
+  // A message from above: for this supervisor, or for a process below it.
+  void fromAbove(wire::ReceivedControl& message);
+  // Signals have come that say that children have ended. Those that are not this supervisor's are reaped too.
+  void reap();
+  // Writes what the children's output holds back; to be called before the process ends.
+  void finishOutput();
+
+  const std::string& path() const { return setup_.path; }
+  Log& log() { return log_; }
+  std::size_t processes() const { return byPid_.size(); }
+
+ private:
+  // A start by hand whose child has no place yet.
+  struct Wanted {
+    Token token = 0;
+    Maker maker;
+  };
+  struct Asked {
+    std::string from;
+    std::uint64_t request = 0;
+  };
+
+  void apply(const Actions& actions);
+  void act(const Start& action);
+  void act(const AskStop& action);
+  void act(const Kill& action);
+  void act(const ArmTimer& action);
+  void act(const CancelTimer& action);
+  void act(const Answer& action);
+  void act(const Report& action);
+  void act(const Forget& action);
+  void act(const BecameReady& action);
+  void act(const Finish& action);
+
+  Maker makerFor(const Start& action);
+  void claim(Child& child);
+  void onGrant(wire::ReceivedControl& message);
+  void launchChild(Child& child, wire::ReceivedControl& granted);
+  void giveUpClaim(Child& child, const ExitReason& why);
+  void endedSoon(const Child& child, ExitReason reason);
+  Child* find(ChildKey key, Incarnation incarnation);
+  void erase(Child& child);
+
+  void fromChild(Child& child, wire::ReceivedControl& message);
+  void onReady(Child& child, wire::ReceivedControl& message);
+  void sendUp(Child& child, wire::ReceivedControl& message);
+  bool maySend(const Child& child, wire::Control::Which which) const;
+  void kill(Child& child, ExitReason why);
+  void watchHealth(Child& child);
+  void onEnd(Child& child, const os::ProcessEnd& end);
+  void tellEnded(const Child& child, const ExitReason& reason);
+
+  // supervisor_requests.cc
+  void onManage(wire::ReceivedControl& message);
+  Actions request(Caller caller, wire::ReceivedControl& message);
+  Actions requestStartChild(Caller caller, wire::Manage::StartChild::Reader asked, wire::ReceivedControl& message);
+  Actions requestChange(Caller caller, capnp::List<wire::NamedSpec>::Reader specs);
+  void answer(const Asked& asked, const Result& result);
+  void write(wire::Managed::Builder to, const Result& result);
+  void write(wire::Managed::Builder to, const Started& started);
+  void write(wire::Managed::Builder to, const ChildList& children);
+
+  loop::Loop& loop_;
+  Setup setup_;
+  OutputRelay out_;
+  OutputRelay err_;
+  Log log_;
+  Core core_;
+  os::OutOfMemoryWatch outOfMemory_;
+  std::unordered_map<ChildKey, std::unique_ptr<Child>> children_;
+  std::unordered_map<pid_t, Child*> byPid_;
+  std::unordered_map<std::string, Child*> byId_;
+  std::unordered_map<std::uint64_t, Child*> claims_;
+  std::unordered_map<ChildKey, Maker> makers_;
+  std::map<std::string, std::shared_ptr<const Blueprint>> declared_;
+  std::map<std::string, std::deque<Wanted>> wanted_;  // by the declared id
+  std::unordered_map<Token, Asked> asked_;
+  std::unordered_map<TimerId, std::unique_ptr<loop::Timer>> timers_;
+  std::uint64_t lastRequest_ = 0;
+  Token lastToken_ = 0;
+};
+
+}  // namespace troupe::supervision
