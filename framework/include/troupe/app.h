@@ -1,0 +1,141 @@
+// App: the tree of supervisors and actors that a program is, described in main and then run.
+//
+//     int main(int argc, char** argv) {
+//       troupe::App app(argc, argv);
+//       app.child<Polite>("greeter");
+//       app.main([](troupe::Self& self) -> troupe::Task<> { ... });
+//       return app.run();
+//     }
+//
+// Order:     children start in the order in which they were declared, each when the one before is ready; main() starts last. They
+//            stop in reverse order.
+// Ownership: constructor arguments are captured by value. Each process has its own copy, as it was when it was declared.
+// Errors:    `invalid` for specs that make no sense (naming child, field and value) and `system` for a socket that can't be opened,
+//            thrown at the call. One that leaves main() is printed, and the program ends with code 2.
+// Threads:   main's; App must be made and run in a program of one thread. The process of App is the root: it runs no actor.
+#pragma once
+
+#include <troupe/actor_class.h>
+#include <troupe/net.h>
+#include <troupe/net_argument.h>
+#include <troupe/self.h>
+#include <troupe/spec.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <type_traits>
+#include <utility>
+#include <vector>
+
+namespace troupe {
+
+namespace supervision {
+struct Blueprint;
+}
+
+namespace detail {
+
+// The descriptors in an argument that a child must inherit.
+template <class T>
+void addDescriptors(std::vector<int>& to, const T& argument) {
+  if constexpr (requires { ArgumentCodec<T>::descriptorOf(argument); }) to.push_back(ArgumentCodec<T>::descriptorOf(argument));
+}
+
+template <class... Args>
+std::vector<int> descriptorsOf(const Args&... arguments) {
+  std::vector<int> descriptors;
+  (addDescriptors(descriptors, arguments), ...);
+  return descriptors;
+}
+
+}  // namespace detail
+
+// A supervisor of the tree, while it is described.
+class Group {
+ public:
+  // An actor. The arguments go to its constructor, in its own process.
+  template <class A, class... Args>
+  Group& child(std::string id, ChildSpec spec = {}, Args... args) {
+    auto descriptors = detail::descriptorsOf(args...);
+    addActor(std::move(id), std::move(spec), detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...),
+             std::move(descriptors), false);
+    return *this;
+  }
+
+  // A template: actors "id:1", "id:2", ... are started from it on demand (SupervisorRef::start), with these arguments before
+  // those given there. OTP's simple_one_for_one, beside other children. Under Strategy::oneForOne only.
+  template <class A, class... Args>
+  Group& each(std::string id, ChildSpec spec = {}, Args... args) {
+    auto descriptors = detail::descriptorsOf(args...);
+    addActor(std::move(id), std::move(spec), detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...),
+             std::move(descriptors), true);
+    return *this;
+  }
+
+  // A pool: workers "id/1" to "id/n" in processes of their own share one mailbox, so that the kernel gives each packet to whoever is
+  // free. It is a one-for-one supervisor; a Ref to it is found by its id.
+  template <class A, class... Args>
+  Group& pool(std::string id, PoolSpec spec = {}, Args... args) {
+    auto descriptors = detail::descriptorsOf(args...);
+    addPool(std::move(id), spec, detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...), std::move(descriptors));
+    return *this;
+  }
+
+  // A supervisor below this one, in a process of its own; children are declared on what is returned, which is valid as long
+  // as the App.
+  Group& supervisor(std::string id, SupervisorSpec spec = {});
+
+  Group(const Group&) = delete;
+  Group& operator=(const Group&) = delete;
+  ~Group();
+
+ protected:
+  Group(std::shared_ptr<supervision::Blueprint> blueprint, std::string path, std::shared_ptr<const std::vector<int>> opened);
+  supervision::Blueprint& blueprint() { return *blueprint_; }
+
+ private:
+  void addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
+                std::vector<int> descriptors, bool isTemplate);
+  void addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
+               std::vector<int> descriptors);
+  void add(std::shared_ptr<supervision::Blueprint> child, const std::vector<int>& descriptors);
+
+  std::shared_ptr<supervision::Blueprint> blueprint_;
+  std::string path_;
+  std::shared_ptr<const std::vector<int>> opened_;
+  std::vector<std::unique_ptr<Group>> groups_;
+};
+
+class App : public Group {
+ public:
+  // To be made first in main: it may take over this very process, if it is a child that was started by exec.
+  App(int argc, char** argv);
+  ~App();
+
+  // The app's own main: an actor called "main" that runs this, with the program's standard input and output for itself. The app
+  // ends when it ends; run() then returns 0, or what it ended with. Captured references refer to its own copy of main's
+  // variables.
+  void main(std::function<Task<>(Self&)> body);
+
+  // Binds a listening socket, here, once: children that are given it inherit it, so it stays open while they crash. "host:port",
+  // "[::1]:port", ":port" for all interfaces, "unix:/path"; port 0 lets the system choose.
+  net::Listener listen(const std::string& address);
+
+  // The top supervisor's own spec: strategy, maxRestarts, within, autoShutdown. To be said before children are declared.
+  void supervise(SupervisorSpec spec);
+  // Ends the app when significant children have ended.
+  void stopWhen(AutoShutdown when);
+
+  // Runs the app until it ends, and returns what main() should return: 0 after an orderly end; what "main" ended with, if it
+  // did otherwise; 1 where the top supervisor gave up. SIGINT and SIGTERM stop it in an orderly way; a second one kills it.
+  // In a child that was started by exec it never returns.
+  int run();
+
+ private:
+  struct State;
+  explicit App(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace troupe

@@ -1,0 +1,16 @@
+// All of Troupe's public API.
+#pragma once
+
+#include <troupe/actor.h>
+#include <troupe/actor_class.h>
+#include <troupe/app.h>
+#include <troupe/argument.h>
+#include <troupe/error.h>
+#include <troupe/exit_reason.h>
+#include <troupe/net.h>
+#include <troupe/net_argument.h>
+#include <troupe/ref.h>
+#include <troupe/self.h>
+#include <troupe/spec.h>
+#include <troupe/supervisor_ref.h>
+#include <troupe/task.h>

@@ -1,0 +1,247 @@
+#include <troupe/app.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+
+#include "node/root.h"
+#include "os/limits.h"
+#include "os/process.h"
+#include "os/title.h"
+#include "supervision/blueprint.h"
+#include "supervision/spec_check.h"
+#include "supervision/ticket.h"
+
+namespace troupe {
+
+using supervision::Blueprint;
+
+namespace {
+
+constexpr const char* kMainId = "main";
+
+// What a stranger sees of an error that nobody caught, instead of the runtime's words and a core dump.
+std::terminate_handler previousHandler = nullptr;
+void printErrorAndEnd() {
+  if (const auto exception = std::current_exception()) {
+    try {
+      std::rethrow_exception(exception);
+    } catch (const Error& error) {
+      std::fprintf(stderr, "error: %s\n", error.what());
+      os::endProcess(2);
+    } catch (...) {
+    }
+  }
+  previousHandler();
+}
+
+class MainActor final : public Actor<MainActor> {
+ public:
+  explicit MainActor(std::function<Task<>(Self&)> body) : body_(std::move(body)) {}
+  Task<> run() { return body_(self()); }
+
+ private:
+  std::function<Task<>(Self&)> body_;
+};
+
+}  // namespace
+
+// --- Group ---
+
+Group::Group(std::shared_ptr<Blueprint> blueprint, std::string path, std::shared_ptr<const std::vector<int>> opened)
+    : blueprint_(std::move(blueprint)), path_(std::move(path)), opened_(std::move(opened)) {}
+
+Group::~Group() = default;
+
+void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descriptors) {
+  for (const int fd : descriptors) {
+    unsigned index = 0;
+    while (index < opened_->size() && (*opened_)[index] != fd) ++index;
+    if (index == opened_->size() && child->declaration.spec.launch == Launch::exec) {
+      throw Error(ErrorKind::invalid, "declaring the child \"" + child->declaration.id + "\" of " + path_ +
+                                          ": a child that is started by exec can only be given sockets that App::listen opened");
+    }
+    child->descriptors.push_back({.fd = fd, .index = index});
+  }
+  std::vector<supervision::ChildDeclaration> declarations;
+  for (const auto& sibling : blueprint_->children) declarations.push_back(sibling->declaration);
+  declarations.push_back(child->declaration);
+  supervision::checkChildren(path_, blueprint_->flags, declarations);
+  blueprint_->children.push_back(std::move(child));
+}
+
+void Group::addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
+                     std::vector<int> descriptors, bool isTemplate) {
+  auto child = std::make_shared<Blueprint>();
+  child->declaration = {.id = std::move(id), .spec = std::move(spec), .isTemplate = isTemplate};
+  child->actorClass = &actorClass;
+  child->factory = std::move(factory);
+  add(std::move(child), descriptors);
+}
+
+void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
+                    std::vector<int> descriptors) {
+  auto pool = std::make_shared<Blueprint>();
+  pool->role = wire::Role::pool;
+  pool->flags = {.strategy = Strategy::oneForOne, .maxRestarts = spec.maxRestarts, .within = spec.within};
+  pool->declaration = {.id = id, .spec = supervision::asChild(pool->flags), .isSupervisor = true};
+  pool->declaration.spec.mailboxBytes = spec.mailboxBytes;
+  pool->interfaces = actorClass.interfaces;
+  const unsigned size = spec.size == 0 ? os::usableCores() : spec.size;
+  Group group(pool, supervision::pathBelow(path_, id), opened_);
+  for (unsigned i = 1; i <= size; ++i) {
+    auto worker = std::make_shared<Blueprint>();
+    worker->role = wire::Role::poolWorker;
+    worker->declaration.id = std::to_string(i);
+    worker->declaration.spec = {.restart = spec.restart,
+                                .stop = spec.stop,
+                                .readyWithin = spec.readyWithin,
+                                .backOff = spec.backOff,
+                                .watchdog = spec.watchdog,
+                                .launch = spec.launch,
+                                .output = spec.output};
+    worker->actorClass = &actorClass;
+    worker->factory = factory;
+    group.add(std::move(worker), descriptors);
+  }
+  add(std::move(pool), {});
+}
+
+Group& Group::supervisor(std::string id, SupervisorSpec spec) {
+  auto child = std::make_shared<Blueprint>();
+  child->role = wire::Role::supervisor;
+  child->flags = spec;
+  child->declaration = {.id = id, .spec = supervision::asChild(spec), .isSupervisor = true};
+  const std::string path = supervision::pathBelow(path_, id);
+  supervision::checkSupervisor(path, spec);
+  add(child, {});
+  groups_.push_back(std::unique_ptr<Group>(new Group(std::move(child), path, opened_)));
+  return *groups_.back();
+}
+
+// --- App ---
+
+struct App::State {
+  std::vector<std::string> arguments;
+  std::shared_ptr<std::vector<int>> opened = std::make_shared<std::vector<int>>();
+  std::vector<net::Listener> listeners;
+  std::shared_ptr<Blueprint> main;
+  std::optional<supervision::Ticket> ticket;
+};
+
+namespace {
+
+std::shared_ptr<Blueprint> newRoot() {
+  auto blueprint = std::make_shared<Blueprint>();
+  blueprint->role = wire::Role::supervisor;
+  blueprint->declaration.id = "/";
+  return blueprint;
+}
+
+// The part of the tree that a ticket is for.
+const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& ticket) {
+  const Blueprint* part = &root;
+  std::string path = "/";
+  while (path != ticket.path) {
+    const std::string step = supervision::stepBelow(ticket.path, path);
+    const std::string full = supervision::pathBelow(path, step);
+    const std::string& id = full == ticket.path ? ticket.declared : step;
+    const Blueprint* next = nullptr;
+    for (const auto& child : part->children) {
+      if (child->declaration.id == id) next = child.get();
+    }
+    if (next == nullptr) return nullptr;
+    part = next;
+    path = full;
+  }
+  return part;
+}
+
+[[noreturn]] void become(const Blueprint& root, supervision::Ticket ticket, const std::string& program) {
+  actor::Assignment& assignment = ticket.assignment;
+  if (!ticket.type.empty()) {
+    const auto* constructible = detail::findConstructible(ticket.type);
+    if (constructible == nullptr) {
+      throw Error(ErrorKind::invalid, "becoming " + ticket.path + ": this program has no actor class " +
+                                          detail::readableType(ticket.type.c_str()));
+    }
+    assignment.actorClass = constructible->actorClass;
+    assignment.factory = constructible->factory;
+  } else {
+    const Blueprint* const part = findPart(root, ticket);
+    if (part == nullptr || part->actorClass == nullptr) {
+      throw Error(ErrorKind::invalid, "becoming " + ticket.path + ": main has declared no such child this time");
+    }
+    assignment.actorClass = part->actorClass;
+    assignment.factory = part->factory;
+  }
+  os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
+  actor::runActor(std::move(assignment));
+}
+
+}  // namespace
+
+App::App(int argc, char** argv) : App(std::make_unique<State>()) {
+  os::fillStandardDescriptors();
+  if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
+  state_->arguments.assign(argv, argv + argc);
+  os::reserveTitle(argc, argv);
+  state_->ticket = supervision::readTicket();
+}
+
+App::App(std::unique_ptr<State> state) : Group(newRoot(), "/", state->opened), state_(std::move(state)) {}
+
+App::~App() = default;
+
+void App::main(std::function<Task<>(Self&)> body) {
+  if (state_->main) throw Error(ErrorKind::invalid, "App::main was called twice: an app has one main");
+  auto child = std::make_shared<Blueprint>();
+  child->declaration = {.id = kMainId, .spec = {.restart = Restart::temporary, .output = Output::inherited}};
+  child->keepStandardInput = true;
+  child->actorClass = &detail::classOf<MainActor>();
+  child->factory = detail::factoryOf<MainActor>(std::move(body));
+  state_->main = std::move(child);
+}
+
+net::Listener App::listen(const std::string& address) {
+  const auto index = static_cast<unsigned>(state_->opened->size());
+  if (state_->ticket) {
+    // The root has bound it; this child has it if it was given it.
+    int fd = -1;
+    for (const auto& inherited : state_->ticket->inherited) {
+      if (inherited.index == index) fd = inherited.fd;
+    }
+    state_->opened->push_back(fd);
+    return fd < 0 ? net::Listener() : net::Listener::fromFd(fd);
+  }
+  state_->listeners.push_back(net::listen(address));
+  state_->opened->push_back(state_->listeners.back().fd());
+  return state_->listeners.back();
+}
+
+void App::supervise(SupervisorSpec spec) {
+  supervision::checkSupervisor("/", spec);
+  if (!blueprint().children.empty()) {
+    throw Error(ErrorKind::invalid, "App::supervise must be called before children are declared");
+  }
+  blueprint().flags = spec;
+}
+
+void App::stopWhen(AutoShutdown when) { blueprint().flags.autoShutdown = when; }
+
+int App::run() {
+  auto blueprint = std::make_shared<Blueprint>(this->blueprint());
+  if (state_->main) {
+    for (unsigned i = 0; i < state_->opened->size(); ++i) state_->main->descriptors.push_back({(*state_->opened)[i], i});
+    blueprint->children.push_back(state_->main);
+  }
+  if (state_->ticket) become(*blueprint, std::move(*state_->ticket), state_->arguments.empty() ? "" : state_->arguments[0]);
+  if (const unsigned threads = os::threadCount(); threads > 1) {
+    throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
+                                        " threads, and only a process of one can fork its children");
+  }
+  node::Root root(std::move(blueprint), state_->arguments);
+  return root.run();
+}
+
+}  // namespace troupe

@@ -1,0 +1,344 @@
+#include "node/directory.h"
+
+#include "mailbox/desk_layout.h"
+#include "mailbox/settle.h"
+#include "os/packet_pipe.h"
+#include "os/shared_memory.h"
+#include "supervision/blueprint.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::node {
+
+using supervision::isWithin;
+
+namespace {
+
+constexpr auto kLookAgain = std::chrono::milliseconds(2);
+// By then the process that holds on to a desk is no process of an earlier life that is just dying.
+constexpr auto kDeskPatience = std::chrono::seconds(10);
+constexpr std::size_t kGoneRemembered = 4096;
+
+bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
+bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
+
+std::string parentOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+}  // namespace
+
+Directory::Directory(loop::Loop& loop, Hooks hooks)
+    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { settleWaiting(); }) {}
+
+Entry* Directory::byPath(const std::string& path) {
+  const auto found = byPath_.find(path);
+  return found == byPath_.end() ? nullptr : found->second;
+}
+
+Entry* Directory::byId(wire::ActorId id) {
+  const auto found = byId_.find(id);
+  return found == byId_.end() ? nullptr : found->second.get();
+}
+
+void Directory::answer(const std::string& to, std::uint64_t request, wire::ControlMessage message) {
+  message->setTo(to.c_str());
+  message->setRequest(request);
+  hooks_.send(std::move(message));
+}
+
+void Directory::fail(const std::string& to, std::uint64_t request, const Error& error) {
+  wire::ControlMessage message;
+  wire::write(message->initFailed(), error);
+  answer(to, request, std::move(message));
+}
+
+void Directory::notify(wire::ActorId whom, wire::ControlMessage message) {
+  const Entry* const entry = byId(whom);
+  if (entry == nullptr || !entry->claimed) return;
+  message->setTo(entry->path.c_str());
+  hooks_.send(std::move(message));
+}
+
+void Directory::onMessage(wire::ReceivedControl& message) {
+  const std::string from = message->getFrom().size() == 0 ? "/" : wire::toString(message->getFrom());
+  switch (message->which()) {
+    case wire::Control::CLAIM: return onClaim(from, message);
+    case wire::Control::STARTED: return onStarted(from, message->getStarted());
+    case wire::Control::UP: return onUp(from, message->getUp());
+    case wire::Control::ENDED: return onEnded(from, message->getEnded());
+    case wire::Control::FORGET: return onForget(from, message->getForget());
+    case wire::Control::FIND: return onFind(from, message);
+    case wire::Control::INTRODUCE: return onIntroduce(from, message);
+    case wire::Control::WATCH: return onWatch(from, message);
+    case wire::Control::UNWATCH: return onUnwatch(from, message->getUnwatch());
+    case wire::Control::MANAGE: return onManage(from, message);
+    case wire::Control::MANAGED: return onManaged(from, message);
+    default: hooks_.warn("a control message of " + from + " that the root does not know was dropped");
+  }
+}
+
+// --- Claims ---
+
+void Directory::onClaim(const std::string& from, wire::ReceivedControl& message) {
+  const auto claim = message->getClaim();
+  const std::string path = wire::toString(claim.getPath());
+  try {
+    if (path == from || parentOf(path) != from) {
+      throw Error(ErrorKind::invalid, from + " claims " + path + ", which is no child of its");
+    }
+    Entry& entry = entryFor(path, claim);
+    const Entry* const supervisor = byPath(from);
+    entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
+    if (!grant(entry, from, message->getRequest())) {
+      waiting_.push_back({entry.id, from, message->getRequest(), loop::Clock::now()});
+      again_.startIn(kLookAgain);
+    }
+  } catch (const Error& error) {
+    fail(from, message->getRequest(), error);
+  }
+}
+
+void Directory::checkName(const Entry* entry, const std::string& path, const std::string& name) {
+  if (name.empty()) return;
+  const auto holder = names_.find(name);
+  if (holder == names_.end() || (entry != nullptr && holder->second == entry->id)) return;
+  throw Error(ErrorKind::invalid, "starting " + path + ": the name \"" + name + "\" is taken by " + byId(holder->second)->path);
+}
+
+Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader claim) {
+  Entry* existing = byPath(path);
+  const std::string name = wire::toString(claim.getName());
+  const auto role = static_cast<wire::Role>(claim.getRole());
+  checkName(existing, path, name);
+  if (existing != nullptr && existing->role != role) {
+    close(*existing, {.kind = ExitKind::shutdown, .text = "another kind of child has taken its place"});
+    existing = nullptr;
+  }
+  if (existing == nullptr) {
+    auto made = std::make_unique<Entry>();
+    made->id = lastId_ + 1;
+    made->path = path;
+    made->role = role;
+    makeEnds(*made, claim.getMailboxBytes());
+    existing = made.get();
+    ++lastId_;
+    byPath_.emplace(path, existing);
+    byId_.emplace(existing->id, std::move(made));
+  }
+  if (existing->name != name) {
+    names_.erase(existing->name);
+    existing->name = name;
+    if (!name.empty()) names_.emplace(name, existing->id);
+  }
+  existing->interfaces.clear();
+  for (const std::uint64_t interfaceId : claim.getInterfaces()) existing->interfaces.push_back(interfaceId);
+  return *existing;
+}
+
+void Directory::makeEnds(Entry& entry, std::size_t mailboxBytes) {
+  if (hasMailbox(entry.role)) entry.mailbox = os::makePacketPipe(mailboxBytes);
+  if (isSupervisor(entry.role)) return;
+  entry.reply = os::makePacketPipe();
+  entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
+}
+
+const os::Fd& Directory::mailboxOf(const Entry& entry) {
+  if (entry.role != wire::Role::poolWorker) return entry.mailbox;
+  const Entry* const pool = byPath(parentOf(entry.path));
+  if (pool == nullptr || pool->role != wire::Role::pool) {
+    throw Error(ErrorKind::invalid, entry.path + " is a pool's worker, and its supervisor is no pool");
+  }
+  return pool->mailbox;
+}
+
+// False where the desk is not free yet. Whoever gets the ends gets the lock on the desk with them: it lies in the description,
+// so it holds while they are on their way, through the fork, and until the last process that has them is no more.
+bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t request) {
+  wire::ControlMessage message;
+  if (!isSupervisor(entry.role)) {
+    if (entry.unsettled && !settle(entry)) return false;
+    os::Fd desk = os::openSharedMemory(entry.desk);
+    if (!os::tryLock(desk)) return false;
+    message.attach(os::openReadEnd(mailboxOf(entry)));
+    message.attach(os::openReadEnd(entry.reply));
+    message.attach(std::move(desk));
+  }
+  entry.claimed = true;
+  ++entry.generation;
+  auto granted = message->initGranted();
+  granted.setActor(entry.id);
+  granted.setGeneration(entry.generation);
+  answer(supervisor, request, std::move(message));
+  return true;
+}
+
+void Directory::onStarted(const std::string& from, wire::Control::Started::Reader started) {
+  Entry* const entry = byId(started.getActor());
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != started.getGeneration()) return;
+  entry->pid = started.getPid();
+}
+
+// A restarted supervisor is ready: what its earlier life had, and it has not claimed again, is no part of the tree any more.
+void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
+  Entry* const entry = byId(up.getActor());
+  if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
+  std::vector<std::string> left;
+  for (auto it = byPath_.lower_bound(entry->path + "/"); it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
+    const bool child = parentOf(it->first) == entry->path;
+    if (child && it->second->supervisorGeneration != entry->generation) left.push_back(it->first);
+  }
+  for (const std::string& path : left) forget(path, {.kind = ExitKind::supervisorDied});
+}
+
+// --- Ends ---
+
+void Directory::onEnded(const std::string& from, wire::Control::Ended::Reader ended) {
+  Entry* const entry = byId(ended.getActor());
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->path == from) return;
+  if (entry->generation != ended.getGeneration() || !entry->claimed) return;
+  if (isSupervisor(entry->role)) endAllBelow(*entry);
+  end(*entry, wire::read(ended.getReason()));
+}
+
+// The processes below a supervisor that has died have been sent SIGKILL by the kernel.
+void Directory::endAllBelow(const Entry& supervisor) {
+  for (auto it = byPath_.lower_bound(supervisor.path + "/"); it != byPath_.end() && isWithin(it->first, supervisor.path); ++it) {
+    if (it->second->claimed) end(*it->second, {.kind = ExitKind::supervisorDied});
+  }
+}
+
+void Directory::end(Entry& entry, const ExitReason& reason) {
+  entry.claimed = false;
+  entry.pid = 0;
+  entry.endReason = reason;
+  entry.unsettled = !isSupervisor(entry.role);
+  if (entry.unsettled && !settle(entry)) again_.startIn(kLookAgain);
+  if (isSupervisor(entry.role)) failPassed(entry.path, reason);
+  std::erase_if(waiting_, [&](const WaitingClaim& claim) { return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path); });
+
+  for (const wire::ActorId watcher : entry.watchers) {
+    wire::ControlMessage message;
+    auto down = message->initDown();
+    down.setActor(entry.id);
+    down.setPath(entry.path.c_str());
+    down.setGeneration(entry.generation);
+    wire::write(down.initReason(), reason);
+    notify(watcher, std::move(message));
+  }
+  // Its next process knows nobody yet.
+  for (const wire::ActorId held : entry.held) {
+    if (Entry* const other = byId(held)) other->holders.erase(entry.id);
+  }
+  for (const wire::ActorId watched : entry.watched) {
+    if (Entry* const other = byId(watched)) other->watchers.erase(entry.id);
+  }
+  entry.held.clear();
+  entry.watched.clear();
+}
+
+// Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has.
+bool Directory::settle(Entry& entry) {
+  if (os::lockedByAnother(entry.desk)) return false;
+  entry.unsettled = false;
+  for (const mailbox::CallInHand& call : mailbox::settle(entry.desk).calls) {
+    const Entry* const caller = byId(call.caller);
+    if (caller == nullptr || caller->generation != call.generation) continue;
+    wire::ControlMessage message;
+    auto failed = message->initCallFailed();
+    failed.setCall(call.call);
+    failed.setCallee(entry.path.c_str());
+    failed.setInterface(call.interfaceId);
+    failed.setMethod(call.method);
+    wire::write(failed.initReason(), entry.endReason);
+    notify(call.caller, std::move(message));
+  }
+  return true;
+}
+
+void Directory::settleWaiting() {
+  bool more = false;
+  for (const auto& [id, entry] : byId_) {
+    if (entry->unsettled && !settle(*entry)) more = true;
+  }
+  const auto now = loop::Clock::now();
+  for (const WaitingClaim& claim : std::exchange(waiting_, {})) {
+    Entry* const entry = byId(claim.entry);
+    if (entry == nullptr) continue;
+    try {
+      if (grant(*entry, claim.supervisor, claim.request)) continue;
+      if (now - claim.since > kDeskPatience) {
+        throw Error(ErrorKind::system, "starting " + entry->path + ": a process still holds the desk of its predecessor (did it fork?)");
+      }
+      waiting_.push_back(claim);
+      more = true;
+    } catch (const Error& error) {
+      fail(claim.supervisor, claim.request, error);
+    }
+  }
+  if (more) again_.startIn(kLookAgain);
+}
+
+void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
+  std::vector<Passed> failed;
+  for (auto it = passed_.begin(); it != passed_.end();) {
+    if (isWithin(it->second.supervisor, supervisor)) {
+      failed.push_back(it->second);
+      it = passed_.erase(it);
+    } else {
+      ++it;
+    }
+  }
+  for (const Passed& passed : failed) {
+    fail(passed.asker, passed.request, Error::gone("the supervisor " + passed.supervisor + " ended: " + reason.toString(), reason));
+  }
+}
+
+// --- Going for good ---
+
+void Directory::onForget(const std::string& from, wire::Control::Forget::Reader message) {
+  const std::string path = wire::toString(message.getPath());
+  if (isWithin(path, from) && path != from) forget(path, wire::read(message.getReason()));
+}
+
+// With all that lies below it, the deepest first.
+void Directory::forget(const std::string& path, const ExitReason& reason) {
+  std::vector<Entry*> going;
+  for (auto it = byPath_.lower_bound(path); it != byPath_.end() && it->first.starts_with(path); ++it) {
+    if (isWithin(it->first, path)) going.push_back(it->second);
+  }
+  for (auto it = going.rbegin(); it != going.rend(); ++it) close(**it, reason);
+}
+
+void Directory::close(Entry& entry, const ExitReason& reason) {
+  if (entry.claimed) end(entry, reason);
+  const bool known = entry.endReason != ExitReason{};
+  const ExitReason& told = known ? entry.endReason : reason;
+  for (const wire::ActorId watcher : entry.watchers) {
+    wire::ControlMessage message;
+    auto down = message->initDown();
+    down.setActor(entry.id);
+    down.setPath(entry.path.c_str());
+    down.setGeneration(entry.generation);
+    wire::write(down.initReason(), told);
+    down.setFinal(true);
+    notify(watcher, std::move(message));
+    if (Entry* const other = byId(watcher)) other->watched.erase(entry.id);
+  }
+  for (const wire::ActorId holder : entry.holders) {
+    wire::ControlMessage message;
+    auto gone = message->initGone();
+    gone.setActor(entry.id);
+    wire::write(gone.initReason(), told);
+    notify(holder, std::move(message));
+    if (Entry* const other = byId(holder)) other->held.erase(entry.id);
+  }
+  goneReasons_.emplace_back(entry.id, told);
+  if (goneReasons_.size() > kGoneRemembered) goneReasons_.pop_front();
+  if (!entry.name.empty()) names_.erase(entry.name);
+  std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
+  byPath_.erase(entry.path);
+  byId_.erase(entry.id);
+}
+
+}  // namespace troupe::node

@@ -1,0 +1,99 @@
+// The directory: owns every mailbox, reply lane and desk of the app, by the paths of the actors, and gives out their ends. It lives
+// in the root, so what it owns survives every other process.
+//
+// State of an entry: claimed (a process has its ends, or is about to) -> down (unsettled until its desk was dealt with) -> claimed
+// again, or gone for good: then it is closed, and all who were introduced to it are told.
+// Order:   what happened is told in the order in which it happened: first the failed calls, then the end, then that it has gone.
+// Errors:  every question is answered, also those to supervisors that die meanwhile.
+// Trust:   a process may speak only for itself, a supervisor only for what lies below it; anything else is refused.
+// Threads: the root's loop.
+#pragma once
+
+#include <troupe/error.h>
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "loop/loop.h"
+#include "node/entry.h"
+#include "wire/control_message.h"
+
+namespace troupe::node {
+
+class Directory {
+ public:
+  struct Hooks {
+    // To the process that the message's `to` names; "/" is the top supervisor.
+    std::function<void(wire::ControlMessage)> send;
+    std::function<void(const std::string&)> warn;
+  };
+  Directory(loop::Loop& loop, Hooks hooks);
+
+  // A message from the process at its `from`; empty: the top supervisor.
+  void onMessage(wire::ReceivedControl& message);
+
+  std::size_t size() const { return byId_.size(); }
+
+ private:
+  // A request that was passed on to a supervisor.
+  struct Passed {
+    std::string asker;
+    std::uint64_t request = 0;
+    std::string supervisor;
+  };
+
+  Entry* byPath(const std::string& path);
+  Entry* byId(wire::ActorId id);
+  void answer(const std::string& to, std::uint64_t request, wire::ControlMessage message);
+  void fail(const std::string& to, std::uint64_t request, const Error& error);
+  void notify(wire::ActorId whom, wire::ControlMessage message);
+
+  // directory.cc: from supervisors
+  void onClaim(const std::string& from, wire::ReceivedControl& message);
+  Entry& entryFor(const std::string& path, wire::Control::Claim::Reader claim);
+  void checkName(const Entry* entry, const std::string& path, const std::string& name);
+  void makeEnds(Entry& entry, std::size_t mailboxBytes);
+  bool grant(Entry& entry, const std::string& supervisor, std::uint64_t request);
+  const os::Fd& mailboxOf(const Entry& entry);
+  void onStarted(const std::string& from, wire::Control::Started::Reader started);
+  void onUp(const std::string& from, wire::Control::Up::Reader up);
+  void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
+  void endAllBelow(const Entry& supervisor);
+  void end(Entry& entry, const ExitReason& reason);
+  void onForget(const std::string& from, wire::Control::Forget::Reader message);
+  void forget(const std::string& path, const ExitReason& reason);
+  void close(Entry& entry, const ExitReason& reason);
+  void failPassed(const std::string& supervisor, const ExitReason& reason);
+  bool settle(Entry& entry);
+  void settleWaiting();
+
+  // questions.cc: from anybody
+  void onFind(const std::string& from, wire::ReceivedControl& message);
+  Entry* lookUp(const std::string& from, const std::string& name);
+  void onIntroduce(const std::string& from, wire::ReceivedControl& message);
+  void onWatch(const std::string& from, wire::ReceivedControl& message);
+  void onUnwatch(const std::string& from, wire::ActorId actor);
+  void onManage(const std::string& from, wire::ReceivedControl& message);
+  void onManaged(const std::string& from, wire::ReceivedControl& message);
+  void introduce(Entry& whom, Entry& to);
+  Error goneError(wire::ActorId id) const;
+
+  loop::Loop& loop_;
+  Hooks hooks_;
+  wire::ActorId lastId_ = 0;
+  std::uint64_t lastPassed_ = 0;
+  std::unordered_map<wire::ActorId, std::unique_ptr<Entry>> byId_;
+  std::map<std::string, Entry*> byPath_;  // ordered, so that what lies below a path is one stretch
+  std::unordered_map<std::string, wire::ActorId> names_;
+  std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
+  std::vector<WaitingClaim> waiting_;
+  std::unordered_map<std::uint64_t, Passed> passed_;
+  loop::Timer again_;
+};
+
+}  // namespace troupe::node

@@ -1,0 +1,53 @@
+// What the root knows of one actor or supervisor: its endpoints, which outlive its processes, and who must hear of its end.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "loop/loop.h"
+#include "os/fd.h"
+#include "wire/control_message.h"
+#include "wire/packet.h"
+
+namespace troupe::node {
+
+struct Entry {
+  wire::ActorId id = 0;
+  std::string path;
+  wire::Role role = wire::Role::actor;
+  std::string name;  // app-wide; may be empty
+  std::vector<std::uint64_t> interfaces;
+
+  std::uint32_t generation = 0;  // counts the claims
+  bool claimed = false;          // a process has it, or is about to
+  pid_t pid = 0;
+  // The supervisor's life in which it was claimed last: what a restarted supervisor does not claim again has gone.
+  std::uint32_t supervisorGeneration = 0;
+
+  // Kept open as long as the entry is; what is given away are descriptions of their own.
+  os::Fd mailbox;
+  os::Fd reply;
+  os::Fd desk;
+  // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
+  bool unsettled = false;
+  ExitReason endReason;
+
+  std::unordered_set<wire::ActorId> holders;   // were introduced to it
+  std::unordered_set<wire::ActorId> held;      // it was introduced to those
+  std::unordered_set<wire::ActorId> watchers;  // are told when one of its processes ends
+  std::unordered_set<wire::ActorId> watched;   // those it watches
+};
+
+// A claim that waits until no process of an earlier life has the desk any more.
+struct WaitingClaim {
+  wire::ActorId entry = 0;
+  std::string supervisor;
+  std::uint64_t request = 0;
+  loop::Clock::time_point since;
+};
+
+}  // namespace troupe::node

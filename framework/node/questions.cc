@@ -1,0 +1,137 @@
+// The directory's answers to what any process may ask.
+#include <algorithm>
+
+#include "node/directory.h"
+#include "node/names.h"
+#include "os/packet_pipe.h"
+#include "supervision/blueprint.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::node {
+
+namespace {
+bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
+}  // namespace
+
+Entry* Directory::lookUp(const std::string& from, const std::string& name) {
+  for (const std::string& path : candidates(from, name)) {
+    if (Entry* const entry = byPath(path)) return entry;
+  }
+  const auto named = names_.find(name);
+  return named == names_.end() ? nullptr : byId(named->second);
+}
+
+void Directory::onFind(const std::string& from, wire::ReceivedControl& message) {
+  const auto find = message->getFind();
+  const std::string name = wire::toString(find.getName());
+  const std::uint64_t request = message->getRequest();
+  const bool wantsSupervisor = find.getInterface() == 0;
+  Entry* const asker = byPath(from);
+  wire::ControlMessage reply;
+  auto found = reply->initFound();
+  if (wantsSupervisor && name == "/") {
+    found.setPath("/");
+    return answer(from, request, std::move(reply));
+  }
+  Entry* const entry = lookUp(from, name);
+  if (entry == nullptr || asker == nullptr) {
+    return fail(from, request, Error::gone("finding \"" + name + "\" for " + from + ": there is no actor of that name or path", {}));
+  }
+  if (wantsSupervisor && !isSupervisor(entry->role)) {
+    return fail(from, request, Error(ErrorKind::invalid, "finding the supervisor \"" + name + "\": " + entry->path + " is an actor"));
+  }
+  if (!wantsSupervisor && std::find(entry->interfaces.begin(), entry->interfaces.end(), find.getInterface()) == entry->interfaces.end()) {
+    return fail(from, request, Error(ErrorKind::invalid, "finding \"" + name + "\": " + entry->path + " does not serve " +
+                                                             wire::toString(find.getProtocol())));
+  }
+  try {
+    found.setActor(entry->id);
+    found.setPath(entry->path.c_str());
+    if (!wantsSupervisor) {
+      reply.attach(os::openWriteEnd(mailboxOf(*entry)));
+      introduce(*asker, *entry);
+    }
+    answer(from, request, std::move(reply));
+  } catch (const Error& error) {
+    fail(from, request, error);
+  }
+}
+
+void Directory::introduce(Entry& whom, Entry& to) {
+  whom.held.insert(to.id);
+  to.holders.insert(whom.id);
+}
+
+Error Directory::goneError(wire::ActorId id) const {
+  for (auto it = goneReasons_.rbegin(); it != goneReasons_.rend(); ++it) {
+    if (it->first == id) return Error::gone("it has stopped for good: " + it->second.toString(), it->second);
+  }
+  return Error::gone(id <= lastId_ ? "it has stopped for good" : "there has never been such an actor", {});
+}
+
+void Directory::onIntroduce(const std::string& from, wire::ReceivedControl& message) {
+  Entry* const asker = byPath(from);
+  Entry* const entry = byId(message->getIntroduce().getActor());
+  if (asker == nullptr || entry == nullptr) {
+    return fail(from, message->getRequest(), goneError(message->getIntroduce().getActor()));
+  }
+  try {
+    const bool reply = message->getIntroduce().getLane() == static_cast<std::uint8_t>(wire::Lane::reply);
+    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
+    if (!pipe.valid()) throw Error(ErrorKind::invalid, entry->path + " is a supervisor: it has no mailbox");
+    wire::ControlMessage introduced;
+    introduced->setIntroduced();
+    introduced.attach(os::openWriteEnd(pipe));
+    introduce(*asker, *entry);
+    answer(from, message->getRequest(), std::move(introduced));
+  } catch (const Error& error) {
+    fail(from, message->getRequest(), error);
+  }
+}
+
+void Directory::onWatch(const std::string& from, wire::ReceivedControl& message) {
+  Entry* const asker = byPath(from);
+  Entry* const entry = byId(message->getWatch());
+  if (asker == nullptr || entry == nullptr) return fail(from, message->getRequest(), goneError(message->getWatch()));
+  asker->watched.insert(entry->id);
+  entry->watchers.insert(asker->id);
+  wire::ControlMessage watching;
+  watching->setWatching();
+  answer(from, message->getRequest(), std::move(watching));
+}
+
+void Directory::onUnwatch(const std::string& from, wire::ActorId actor) {
+  Entry* const asker = byPath(from);
+  Entry* const entry = byId(actor);
+  if (asker == nullptr || entry == nullptr) return;
+  asker->watched.erase(entry->id);
+  entry->watchers.erase(asker->id);
+}
+
+void Directory::onManage(const std::string& from, wire::ReceivedControl& message) {
+  const std::string supervisor = wire::toString(message->getManage().getSupervisor());
+  const Entry* const entry = byPath(supervisor);
+  if (supervisor != "/" && (entry == nullptr || !entry->claimed)) {
+    return fail(from, message->getRequest(), Error::gone("there is no supervisor " + supervisor + " now", {}));
+  }
+  if (entry != nullptr && !isSupervisor(entry->role)) {
+    return fail(from, message->getRequest(), Error(ErrorKind::invalid, supervisor + " is an actor, and no supervisor"));
+  }
+  const std::uint64_t passed = ++lastPassed_;
+  passed_.emplace(passed, Passed{.asker = from, .request = message->getRequest(), .supervisor = supervisor});
+  auto forward = wire::forwarded(message);
+  forward->setFrom(from.c_str());
+  answer(supervisor, passed, std::move(forward));
+}
+
+void Directory::onManaged(const std::string& from, wire::ReceivedControl& message) {
+  const auto found = passed_.find(message->getRequest());
+  if (found == passed_.end() || found->second.supervisor != from) return;
+  const Passed passed = found->second;
+  passed_.erase(found);
+  auto forward = wire::forwarded(message);
+  forward->setFrom("");
+  answer(passed.asker, passed.request, std::move(forward));
+}
+
+}  // namespace troupe::node
