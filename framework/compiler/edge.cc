@@ -1,0 +1,288 @@
+#include "compiler/edge.h"
+
+#include "compiler/names.h"
+#include "compiler/text.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace troupe::compiler {
+namespace {
+
+using capnp::schema::Type;
+
+// "template <class T, class Derived>": the type parameters of the interface, between `first` and `last`.
+std::string templateHead(const EdgeContext& context, Node interface, const std::string& last,
+                         const std::string& first = {}) {
+  auto parameters = context.schema.typeParameters(interface);
+  if (!first.empty()) parameters.insert(parameters.begin(), first);
+  if (!last.empty()) parameters.push_back(last);
+  return parameters.empty() ? "template <>" : str("template <class ", join(parameters, ", class "), ">");
+}
+
+bool isCast(Method method) { return method.getResultStructType() == kStreamResult; }
+
+std::string fullName(const EdgeContext& context, Node interface, Method method) {
+  return str(context.schema.plainName(interface), ".", cppNameOf(method));
+}
+
+// --- RefMethods --------------------------------------------------------------------------------------------------------------
+
+// One parameter of a short form, and the statement that puts it into the message.
+struct Argument {
+  std::string declaration;
+  std::string statement;
+};
+
+std::optional<Argument> plainArgument(const EdgeContext& context, Field field, const Bindings& bound) {
+  const auto type = field.getSlot().getType();
+  const auto name = parameterName(cppNameOf(field));
+  const auto set = str("params.set", titleCase(cppNameOf(field)));
+  const auto copy = str(name, ".copyTo(params.init", titleCase(cppNameOf(field)), "(", name, ".size()));");
+  switch (type.which()) {
+    case Type::TEXT: return Argument{"TextArg " + name, copy};
+    case Type::DATA: return Argument{"DataArg " + name, copy};
+    case Type::INTERFACE: {
+      const auto interface = context.schema.typeOf(type, bound);
+      return Argument{str("const Ref<", interface.spell(), ">& ", name), str(set, "(", name, ");")};
+    }
+    case Type::LIST:
+    case Type::STRUCT:
+    case Type::ANY_POINTER: return std::nullopt;
+    default:
+      return Argument{str(context.schema.typeOf(type, bound).spell(), " ", name), str(set, "(", name, ");")};
+  }
+}
+
+// The arguments of the short form; nothing where only a builder will do.
+std::optional<std::vector<Argument>> shortForm(const EdgeContext& context, Method method) {
+  const Node node = context.schema.node(method.getParamStructType());
+  const auto params = node.getStruct();
+  const auto bound =
+      Schema::isImplicit(node) ? Bindings() : context.schema.bindings(node.getId(), method.getParamBrand());
+  std::vector<Field> fields;
+  for (const auto field : params.getFields()) {
+    if (field.isGroup() || params.getDiscriminantCount() > 0) return std::nullopt;
+    if (!field.getSlot().getType().isVoid()) fields.push_back(field);
+  }
+  std::sort(fields.begin(), fields.end(),
+            [](Field a, Field b) { return a.getCodeOrder() < b.getCodeOrder(); });
+  std::vector<Argument> arguments;
+  for (const auto field : fields) {
+    const auto type = field.getSlot().getType();
+    if (fields.size() == 1 && type.isStruct()) {
+      const auto name = parameterName(cppNameOf(field));
+      return std::vector<Argument>{{str(context.schema.typeOf(type, bound).member("Reader"), " ", name),
+                                    str("params.set", titleCase(cppNameOf(field)), "(", name, ");")}};
+    }
+    auto argument = plainArgument(context, field, bound);
+    if (!argument) return std::nullopt;
+    arguments.push_back(std::move(*argument));
+  }
+  return arguments;
+}
+
+std::string shortFormCode(const Method& method, const std::vector<Argument>& arguments) {
+  std::vector<std::string> declarations;
+  std::string statements;
+  for (const auto& argument : arguments) {
+    declarations.push_back(argument.declaration);
+    statements += "      " + argument.statement + "\n";
+  }
+  return expand(
+      R"(  auto $name$($arguments$) const {
+    return this->$name$([&](auto params) {
+$statements$    });
+  }
+)",
+      {{"name", cppNameOf(method)}, {"arguments", join(declarations, ", ")}, {"statements", statements}});
+}
+
+std::string methodComment(const EdgeContext& context, Node interface, unsigned index) {
+  const auto method = interface.getInterface().getMethods()[index];
+  std::string out = str("  // ", isCast(method) ? "Casts " : "Calls ", fullName(context, interface, method),
+                        " (", context.file, ").\n");
+  auto comment = context.schema.docComment(interface.getId(), index);
+  while (!comment.empty()) {
+    const auto end = std::min(comment.find('\n'), comment.size());
+    auto text = std::string(comment.substr(0, end));
+    if (text.ends_with('\\')) text += '.';  // or the comment would go on in the code
+    out += str(text.empty() ? "  //" : "  // ", text, "\n");
+    comment.remove_prefix(std::min(end + 1, comment.size()));
+  }
+  return out;
+}
+
+std::string sendCode(const EdgeContext& context, Node interface, unsigned index) {
+  const auto method = interface.getInterface().getMethods()[index];
+  const auto params = context.schema.paramType(method);
+  auto types = params.spell();
+  if (!isCast(method)) types += ", " + context.schema.resultType(method).spell();
+  return expand(R"(    return static_cast<const Derived&>(*this)
+        .template $send$<$types$>(
+            0x$id$, $number$, "$full$", )",
+                {{"send", isCast(method) ? "sendCast" : "sendCall"},
+                 {"types", types},
+                 {"id", hex(interface.getId())},
+                 {"number", str(index)},
+                 {"full", fullName(context, interface, method)}});
+}
+
+std::string refMethodCode(const EdgeContext& context, Node interface, unsigned index) {
+  const auto method = interface.getInterface().getMethods()[index];
+  const auto arguments = shortForm(context, method);
+  const auto builder = context.schema.paramType(method).member("Builder");
+  auto out = methodComment(context, interface, index);
+  if (arguments && arguments->empty()) {
+    return out + expand("  auto $name$() const {\n$send$[](const $builder$&) {});\n  }\n",
+                        {{"name", cppNameOf(method)},
+                         {"send", sendCode(context, interface, index)},
+                         {"builder", builder}});
+  }
+  if (arguments) out += shortFormCode(method, *arguments);
+  return out + expand(R"(  template <class Fill>
+    requires std::invocable<Fill&, $builder$>
+  auto $name$(Fill&& fill) const {
+$send$fill);
+  }
+)",
+                      {{"name", cppNameOf(method)},
+                       {"send", sendCode(context, interface, index)},
+                       {"builder", builder}});
+}
+
+// --- Handlers ----------------------------------------------------------------------------------------------------------------
+
+constexpr std::string_view kCaseCode = R"(      case $number$: {
+        constexpr bool named = requires { &Self::$name$; };
+        constexpr bool takes = requires($parameters$) {
+          self.$name$($arguments$);
+        };
+        static_assert(takes || named,
+                      "$full$ has no handler, or a private one. Write in the actor, as a public member: "
+                      "`void $name$($wanted$)`, or with troupe::Task<> in place of void");
+        static_assert(takes || !named,
+                      "the handler of $full$ has the wrong parameters. Write: "
+                      "`void $name$($wanted$)`, or with troupe::Task<> in place of void");
+        if constexpr (takes) {
+          const auto handler = [&self]($parameters$) {
+            return self.$name$($arguments$);
+          };
+          constexpr bool returns = HandlerResult<std::invoke_result_t<decltype(handler), $given$>>;
+          static_assert(returns, "the handler of $full$ must return void or troupe::Task<>");
+          if constexpr (returns) {
+            turn.template $receive$<$types$>(
+                $check$, handler);
+          }
+        }
+        return true;
+      }
+)";
+
+std::string caseCode(const EdgeContext& context, Node interface, unsigned index) {
+  const auto method = interface.getInterface().getMethods()[index];
+  const auto title = titleCase(cppNameOf(method));
+  const auto in = title + "Params";
+  const auto out = title + "Results";
+  const auto params = context.schema.paramType(method);
+  const auto function = context.checks.functionFor(method.getParamStructType(), method.getParamBrand());
+  const auto check =
+      function.empty() ? "NothingToCheck{}"
+                       : str("[](const ", in, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  const bool cast = isCast(method);
+  return expand(kCaseCode, {{"number", str(index)},
+                            {"name", cppNameOf(method)},
+                            {"full", fullName(context, interface, method)},
+                            {"parameters", str("const ", in, "& in", cast ? "" : str(", ", out, "&& out"))},
+                            {"arguments", cast ? "in" : "in, std::move(out)"},
+                            {"wanted", str(in, " in", cast ? "" : str(", ", out, " out"))},
+                            {"given", str("const ", in, "&", cast ? "" : str(", ", out))},
+                            {"receive", cast ? "cast" : "call"},
+                            {"types", params.spell() +
+                                          (cast ? "" : str(", ", context.schema.resultType(method).spell()))},
+                            {"check", check}});
+}
+
+std::string aliasCode(const EdgeContext& context, Method method) {
+  const auto title = titleCase(cppNameOf(method));
+  auto out = str("  using ", title, "Params = ", context.schema.paramType(method).member("Reader"), ";\n");
+  if (!isCast(method))
+    out += str("  using ", title, "Results = Results<", context.schema.resultType(method).spell(), ">;\n");
+  return out;
+}
+
+}  // namespace
+
+std::string protocolCode(const EdgeContext& context, Node interface) {
+  std::vector<std::string> all;
+  for (const auto& ancestor : context.schema.ancestors(interface)) all.push_back(ancestor.type.spell());
+  std::string cases;
+  const auto methods = interface.getInterface().getMethods();
+  for (unsigned i = 0; i < methods.size(); ++i)
+    cases += str("      case ", i, ": return \"", cppNameOf(methods[i]), "\";\n");
+  const auto methodName =
+      expand(cases.empty() ? "  static const char* methodName(std::uint16_t) { return nullptr; }\n"
+                           : R"(  static const char* methodName(std::uint16_t method) {
+    switch (method) {
+$cases$      default: return nullptr;
+    }
+  }
+)",
+             {{"cases", cases}});
+  return expand(R"($template$
+struct Protocol<$interface$> {
+  static constexpr std::uint64_t kId = 0x$id$;
+  static constexpr const char* kName = "$name$";
+  using All = TypeList<$all$>;
+
+$methodName$};
+)",
+                {{"template", templateHead(context, interface, {})},
+                 {"interface", context.schema.ownType(interface).spell()},
+                 {"id", hex(interface.getId())},
+                 {"name", context.schema.plainName(interface)},
+                 {"all", join(all, ", ")},
+                 {"methodName", methodName}});
+}
+
+std::string refMethodsCode(const EdgeContext& context, Node interface) {
+  std::vector<std::string> methods;
+  for (unsigned i = 0; i < interface.getInterface().getMethods().size(); ++i)
+    methods.push_back(refMethodCode(context, interface, i));
+  return expand("$template$\nclass RefMethods<$interface$, Derived> {$public$$methods$};\n",
+                {{"template", templateHead(context, interface, "Derived")},
+                 {"interface", context.schema.ownType(interface).spell()},
+                 {"public", methods.empty() ? "" : "\n public:\n"},
+                 {"methods", join(methods, "\n")}});
+}
+
+std::string handlersCode(const EdgeContext& context, Node interface) {
+  const auto methods = interface.getInterface().getMethods();
+  std::string aliases;
+  std::string cases;
+  for (unsigned i = 0; i < methods.size(); ++i) {
+    aliases += aliasCode(context, methods[i]);
+    cases += caseCode(context, interface, i);
+  }
+  const auto dispatch = expand(cases.empty() ? R"(  template <class Turn>
+  static bool dispatch(Self&, std::uint16_t, Turn&) {
+    return false;
+  }
+)"
+                                             : R"(
+  template <class Turn>
+  static bool dispatch(Self& self, std::uint16_t method, Turn& turn) {
+    switch (method) {
+$cases$      default: return false;
+    }
+  }
+)",
+                               {{"cases", cases}});
+  return expand("$template$\nclass Handlers<Self, $interface$> {\n public:\n$aliases$$dispatch$};\n",
+                {{"template", templateHead(context, interface, {}, "Self")},
+                 {"interface", context.schema.ownType(interface).spell()},
+                 {"aliases", aliases},
+                 {"dispatch", dispatch}});
+}
+
+}  // namespace troupe::compiler

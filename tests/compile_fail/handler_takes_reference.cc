@@ -1,0 +1,11 @@
+// expect: the handler of Greeter.greet has the wrong parameters
+// expect: the handler of Greeter.forget has the wrong parameters
+#include "greeter.actor.h"
+
+class Polite final : public troupe::Actor<Polite, Greeter> {
+ public:
+  void greet(GreetParams, GreetResults&) {}
+  void forget(ForgetParams&) {}
+};
+
+bool use(Polite& polite, troupe::Turn& turn) { return Polite::dispatchTo(polite, 0, 0, turn); }

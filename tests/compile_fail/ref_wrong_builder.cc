@@ -1,0 +1,6 @@
+// expect: no matching
+#include "greeter.actor.h"
+
+void use(const troupe::Ref<Greeter>& greeter) {
+  static_cast<void>(greeter.greet([](Greeter::ForgetParams::Builder params) { params.setName("Ada"); }));
+}
