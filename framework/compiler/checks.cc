@@ -97,7 +97,7 @@ std::string Checks::nameOf(Node structNode) {
   return name;
 }
 
-// --- Fields ------------------------------------------------------------------------------------------------------------------
+// --- Fields ----------------------------------------------------------------------------------------------
 
 std::string Checks::fields(Node structNode, const std::string& reader, const std::string& indent) {
   std::string out;
@@ -160,7 +160,8 @@ std::string Checks::list(SchemaType element, const std::string& expression, cons
   const auto checked = value(element, each, indent + "  ", depth + 1);
   if (!checked.empty())
     return str(indent, "for (const auto ", each, " : ", expression, ") {\n", checked, indent, "}\n");
-  // The elements of a list of structs lie in the list itself, which is checked as a whole; others are behind pointers.
+  // The elements of a list of structs lie in the list itself, which is checked as a whole; others are behind
+  // pointers.
   return element.isStruct() ? std::string() : str(indent, "checkElements(", expression, ");\n");
 }
 

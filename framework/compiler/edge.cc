@@ -26,7 +26,7 @@ std::string fullName(const EdgeContext& context, Node interface, Method method) 
   return str(context.schema.plainName(interface), ".", cppNameOf(method));
 }
 
-// --- RefMethods --------------------------------------------------------------------------------------------------------------
+// --- RefMethods ------------------------------------------------------------------------------------------
 
 // One parameter of a short form, and the statement that puts it into the message.
 struct Argument {
@@ -151,7 +151,7 @@ $send$fill);
                        {"builder", builder}});
 }
 
-// --- Handlers ----------------------------------------------------------------------------------------------------------------
+// --- Handlers --------------------------------------------------------------------------------------------
 
 constexpr std::string_view kCaseCode = R"(      case $number$: {
         constexpr bool named = requires { &Self::$name$; };

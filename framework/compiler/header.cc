@@ -13,8 +13,8 @@ namespace {
 
 using capnp::schema::Type;
 
-// Finds the interfaces that a file's own interfaces extend, and those that occur in what they send and answer: a
-// program needs their edges too.
+// Finds the interfaces that a file's own interfaces extend, and those that occur in what they send and
+// answer: a program needs their edges too.
 class UsedInterfaces {
  public:
   UsedInterfaces(const Schema& schema, Node file) : schema_(schema) {
@@ -68,8 +68,8 @@ class UsedInterfaces {
   std::set<NodeId> used_;
 };
 
-// How this file's header includes that of `other`: as the schema imports it or, where it only knows it through a
-// third one, by the way from one to the other.
+// How this file's header includes that of `other`: as the schema imports it or, where it only knows it
+// through a third one, by the way from one to the other.
 std::string includeOf(RequestedFile file, Node self, Node other) {
   for (const auto imported : file.getImports()) {
     if (imported.getId() != other.getId()) continue;
@@ -130,11 +130,11 @@ std::string headerCode(const Schema& schema, RequestedFile file) {
     checksCode = str("\nnamespace ", context.checksNamespace, " {\n\n", checksCode, "\n}  // namespace ",
                      context.checksNamespace, "\n");
   }
-  return str(
-      head, includes(schema, file, checks.needsDynamic()),
-      "#include <troupe/actor.h>\n#include <troupe/protocol.h>\n#include <troupe/ref.h>\n\n"
-      "#include <concepts>\n#include <cstdint>\n#include <type_traits>\n#include <utility>\n\nnamespace troupe {\n",
-      checksCode, edges, "\n}  // namespace troupe\n");
+  return str(head, includes(schema, file, checks.needsDynamic()),
+             "#include <troupe/actor.h>\n#include <troupe/protocol.h>\n#include <troupe/ref.h>\n\n"
+             "#include <concepts>\n#include <cstdint>\n#include <type_traits>\n#include <utility>\n\n"
+             "namespace troupe {\n",
+             checksCode, edges, "\n}  // namespace troupe\n");
 }
 
 }  // namespace troupe::compiler

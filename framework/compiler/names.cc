@@ -29,9 +29,9 @@ constexpr std::array<std::string_view, 92> kCppWords = {
 constexpr std::array<std::string_view, 7> kMacros = {"assert", "errno", "stderr", "stdin",
                                                      "stdout", "linux", "unix"};
 
-// Members of troupe::Actor, which a handler of the same name would hide from its own actor, and of troupe::Ref,
-// which a generated method of the same name would clash with. The complete list: a name that either class gains
-// goes here too.
+// Members of troupe::Actor, which a handler of the same name would hide from its own actor, and of
+// troupe::Ref, which a generated method of the same name would clash with. The complete list: a name that
+// either class gains goes here too.
 constexpr std::array<std::string_view, 19> kActorMembers = {
     "dispatch", "dispatchTo", "find",     "findSupervisor", "generation",
     "init",     "log",        "monitor",  "name",           "path",

@@ -59,7 +59,8 @@ class Refusals {
            str(quoted(interface, method), " has type parameters of its own; only interfaces can be generic"));
   }
 
-  // `GetParams` may stand for the parameters of `get`, or for a struct that the interface declares; not for both.
+  // `GetParams` may stand for the parameters of `get`, or for a struct that the interface declares; not for
+  // both.
   void checkAliases(Node interface, Method method) {
     const auto title = titleCase(cppNameOf(method));
     for (const auto nested : interface.getNestedNodes()) {

@@ -116,7 +116,7 @@ std::string Schema::plainName(Node node) const {
   return join(path, "::");
 }
 
-// --- Types -------------------------------------------------------------------------------------------------------------------
+// --- Types -----------------------------------------------------------------------------------------------
 
 CppType Schema::parameter(NodeId scope, unsigned index, const Bindings& bound) const {
   const auto found = bound.find(scope);
@@ -240,7 +240,7 @@ CppType Schema::resultType(Method method) const {
   return isImplicit(results) ? ownType(results) : typeOf(results.getId(), method.getResultBrand());
 }
 
-// --- Interfaces --------------------------------------------------------------------------------------------------------------
+// --- Interfaces ------------------------------------------------------------------------------------------
 
 std::vector<Node> Schema::interfacesOf(Node file) const {
   std::vector<Node> found;

@@ -56,8 +56,8 @@ std::string parentProcess() {
   return "self";
 }
 
-// The compiler changes into the output folder before it starts a plug-in, and strips --src-prefix from names: so
-// the folder that it was started in, and its arguments, are what leads back to the source.
+// The compiler changes into the output folder before it starts a plug-in, and strips --src-prefix from names:
+// so the folder that it was started in, and its arguments, are what leads back to the source.
 std::vector<std::filesystem::path> candidates(std::string_view name) {
   std::error_code ignored;
   const auto parent = std::filesystem::path("/proc") / parentProcess();

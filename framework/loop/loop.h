@@ -1,14 +1,17 @@
-// The event loop of a process, over libuv: descriptors to wait for, timers, and things to do before it sleeps.
+// The event loop of a process, over libuv: descriptors to wait for, timers, and things to do before it
+// sleeps.
 //
-// Order:     in each round timers that are due, by their time; then posted work, in the order given; then beforeSleep; then
-//            ready descriptors, in any order.
-// Ownership: a Timer or Poll may outlive its Loop, and then does nothing any more. Callbacks may create and destroy Polls and
-//            Timers, their own included, but not their Loop.
-// Errors:    an exception that leaves a callback leaves run(), which may be called again. Making throws `system`.
+// Order:     in each round timers that are due, by their time; then posted work, in the order given; then
+//            beforeSleep; then ready descriptors, in any order.
+// Ownership: a Timer or Poll may outlive its Loop, and then does nothing any more. Callbacks may create and
+//            destroy Polls and Timers, their own included, but not their Loop.
+// Errors:    an exception that leaves a callback leaves run(), which may be called again. Making throws
+//            `system`.
 // Threads:   everything runs on, and belongs to, the thread that calls run().
 //
 // A forked child must not touch its parent's loop (the kernel's poll set is shared with the parent): it calls
-// Loop::abandon() on it, which makes the destructors of everything on that loop do nothing, and makes a loop of its own.
+// Loop::abandon() on it, which makes the destructors of everything on that loop do nothing, and makes a loop
+// of its own.
 #pragma once
 
 #include <chrono>
@@ -27,22 +30,23 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Until stop() is called, or nothing is left to wait for: no timer started, no Poll with an interest, no work posted.
+  // Until stop() is called, or nothing is left to wait for: no timer started, no Poll with an interest, no
+  // work posted.
   // Errors: invalid, from within one of its own callbacks.
   void run();
   // run() returns soon; where it is not running, the next run() returns at once.
   void stop();
 
-  // Runs once, soon, from the loop; in the order given. May be called from callbacks. Work that is posted by posted work runs
-  // in the next round, after ready descriptors.
+  // Runs once, soon, from the loop; in the order given. May be called from callbacks. Work that is posted by
+  // posted work runs in the next round, after ready descriptors.
   void post(std::function<void()> work);
 
-  // Called each time before the loop would sleep, after all ready events were handled; where one returns true there is more
-  // to do and the loop does not sleep. Removed by giving an empty function.
+  // Called each time before the loop would sleep, after all ready events were handled; where one returns true
+  // there is more to do and the loop does not sleep. Removed by giving an empty function.
   void beforeSleep(std::function<bool()> hook);
 
-  // In a forked child: from here on this loop and what stands on it is dead memory, and every call a no-op; its descriptors
-  // are closed by os::settleChild().
+  // In a forked child: from here on this loop and what stands on it is dead memory, and every call a no-op;
+  // its descriptors are closed by os::settleChild().
   void abandon();
 
   struct State;
@@ -68,8 +72,8 @@ class CurrentLoop {
 // Errors: invalid, where there is none.
 Loop& currentLoop();
 
-// One shot; it may be started again, from its callback too. Destroying or cancelling it means that the callback will not run
-// any more.
+// One shot; it may be started again, from its callback too. Destroying or cancelling it means that the
+// callback will not run any more.
 class Timer {
  public:
   Timer(Loop& loop, std::function<void()> callback);
@@ -89,8 +93,9 @@ class Timer {
 
 enum class Interest { none, readable, writable, both };
 
-// Calls back while the descriptor is ready (level-triggered). The descriptor stays the caller's, is made non-blocking, and
-// must be open as long as the Poll lives. Each descriptor can have one Poll at a time; a duplicate can have another.
+// Calls back while the descriptor is ready (level-triggered). The descriptor stays the caller's, is made
+// non-blocking, and must be open as long as the Poll lives. Each descriptor can have one Poll at a time; a
+// duplicate can have another.
 // Errors: invalid, for a descriptor that can't be polled (a plain file); system.
 class Poll {
  public:

@@ -1,7 +1,9 @@
-// What a Loop and the Timers and Polls on it share. For the sources of this room only: nobody else sees <uv.h>.
+// What a Loop and the Timers and Polls on it share. For the sources of this room only: nobody else sees
+// <uv.h>.
 //
-// libuv closes a handle in two steps: its memory must live until the close callback. So the state of each handle holds
-// itself from its making until then, while the Timer or Poll that owns it may be gone long before.
+// libuv closes a handle in two steps: its memory must live until the close callback. So the state of each
+// handle holds itself from its making until then, while the Timer or Poll that owns it may be gone long
+// before.
 #pragma once
 
 #include <uv.h>

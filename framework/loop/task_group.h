@@ -1,7 +1,7 @@
 // Tasks that run on their own: started here, kept until they end, cancelled together when the group goes.
 //
-// Errors:  what `failed` and `then` throw goes to the current loop (loop.h), and leaves its run(); without one, the process
-//          ends.
+// Errors:  what `failed` and `then` throw goes to the current loop (loop.h), and leaves its run(); without
+//          one, the process ends.
 // Threads: the loop's.
 #pragma once
 
@@ -29,8 +29,8 @@ class TaskGroup {
   void spawn(Task<> task, std::function<void()> then);
 
   std::size_t size() const;
-  // Cancels all that is suspended. A task that is running at this moment (the caller's own) goes on until it ends, or until
-  // it suspends: it is never resumed then, and is destroyed when the group is next used.
+  // Cancels all that is suspended. A task that is running at this moment (the caller's own) goes on until it
+  // ends, or until it suspends: it is never resumed then, and is destroyed when the group is next used.
   void cancelAll();
 
  private:

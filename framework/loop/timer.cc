@@ -12,7 +12,8 @@ constexpr Duration kMillisecond = std::chrono::milliseconds(1);
 // As far ahead as a timer looks; longer waits would overflow sums of nanoseconds.
 constexpr Duration kFarAway = std::chrono::hours(24 * 365 * 100);
 
-// The full millisecond of libuv's clock at which `left` will be over. Its "now" lags behind, so it is no base to add to.
+// The full millisecond of libuv's clock at which `left` will be over. Its "now" lags behind, so it is no base
+// to add to.
 std::uint64_t dueMillisecond(Duration left) {
   const auto now = static_cast<std::int64_t>(uv_hrtime());
   const std::int64_t due = now + std::clamp(left, Duration::zero(), kFarAway).count();

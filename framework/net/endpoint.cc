@@ -76,7 +76,8 @@ void Endpoint::waitOnLoop() {
 
 void Endpoint::ready(bool readable, bool writable) {
   const std::shared_ptr<Endpoint> keep = shared_from_this();  // who is woken may let go of it
-  // The interest in reading outlasts each wait, since who has read all mostly waits again; it ends where nobody did.
+  // The interest in reading outlasts each wait, since who has read all mostly waits again; it ends where
+  // nobody did.
   if (readable) wantsReadable_ = !readers_.empty();
   if (readable) wake(readers_);
   if (writable) wake(writers_);

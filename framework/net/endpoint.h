@@ -1,9 +1,11 @@
 // A socket that coroutines wait for: its descriptor, its place in the event loop, and who waits.
 //
-// Order:     those who wait for the same are woken in the order in which they came; each tries again what would have blocked.
+// Order:     those who wait for the same are woken in the order in which they came; each tries again what
+//            would have blocked.
 // Ownership: shared by a Stream or Listener and the tasks that it has given out.
 // Errors:    invalid, without an event loop to wait on.
-// Threads:   the loop's. A Listener's endpoint is copied by fork: the child, with a loop of its own, begins to wait anew.
+// Threads:   the loop's. A Listener's endpoint is copied by fork: the child, with a loop of its own, begins
+//            to wait anew.
 #pragma once
 
 #include <chrono>
@@ -67,7 +69,8 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   Claim claimReading() { return Claim(reading_, "reads from"); }
   Claim claimWriting() { return Claim(writing_, "writes to"); }
 
-  // Kept, since a socket whose peer has broken off does not know it any more. "a peer" where it was never known.
+  // Kept, since a socket whose peer has broken off does not know it any more. "a peer" where it was never
+  // known.
   const std::string& peer();
 
  private:

@@ -12,7 +12,8 @@
 namespace troupe::net {
 namespace {
 
-// Between two attempts to accept while there are no descriptors. Connections that end give some back at any time.
+// Between two attempts to accept while there are no descriptors. Connections that end give some back at any
+// time.
 constexpr auto kShortagePause = std::chrono::milliseconds(50);
 
 using OnError = std::function<void(const std::string& address, std::exception_ptr error)>;

@@ -126,6 +126,7 @@ struct App::State {
   std::shared_ptr<std::vector<int>> opened = std::make_shared<std::vector<int>>();
   std::vector<net::Listener> listeners;
   std::shared_ptr<Blueprint> main;
+  std::function<void()> ready = [] {};
   std::optional<supervision::Ticket> ticket;
 };
 
@@ -227,6 +228,8 @@ void App::supervise(SupervisorSpec spec) {
   blueprint().flags = spec;
 }
 
+void App::ready(std::function<void()> then) { state_->ready = std::move(then); }
+
 void App::stopWhen(AutoShutdown when) { blueprint().flags.autoShutdown = when; }
 
 int App::run() {
@@ -240,7 +243,7 @@ int App::run() {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");
   }
-  node::Root root(std::move(blueprint), state_->arguments);
+  node::Root root(std::move(blueprint), state_->arguments, state_->ready);
   return root.run();
 }
 

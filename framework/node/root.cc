@@ -20,7 +20,8 @@ int exitCodeOf(const ExitReason& reason) {
 
 }  // namespace
 
-Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments)
+Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments,
+           std::function<void()> ready)
     : signals_({SIGCHLD, SIGINT, SIGTERM}),
       directory_(loop_, {.send =
                              [this](wire::ControlMessage message) {
@@ -37,7 +38,7 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<
                          auto looped = std::make_shared<wire::ReceivedControl>(wire::ReceivedControl::looped(message));
                          loop_.post([this, looped] { directory_.onMessage(*looped); });
                        },
-                   .ready = [] {},
+                   .ready = std::move(ready),
                    .finished = [this](const ExitReason& reason) { onFinished(reason); },
                    .forgotten = [this](const std::string& id, const ExitReason& reason) { onForgotten(id, reason); }}),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable, [this](bool, bool) { onSignals(); }) {}

@@ -3,6 +3,7 @@
 // Its death is the end of the app: every process below dies with its parent. It adopts orphans and reaps them, also as PID 1.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -17,7 +18,7 @@ namespace troupe::node {
 
 class Root {
  public:
-  Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments);
+  Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments, std::function<void()> ready);
 
   // Until the app has ended; the exit code for main.
   int run();

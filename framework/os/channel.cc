@@ -100,7 +100,8 @@ ChannelState receiveFrom(int channel, ChannelMessage& message) {
       return ChannelState::done;
     }
     if (got == 0) return ChannelState::closed;
-    // ECONNRESET tells, once, that the other end went without reading all; what it had sent is still to be received.
+    // ECONNRESET tells, once, that the other end went without reading all; what it had sent is still to be
+    // received.
     if (errno == EINTR || errno == ECONNRESET) continue;
     if (errno == EAGAIN) return ChannelState::wouldBlock;
     throw Error::system("cannot receive from the control channel", errno);

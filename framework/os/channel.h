@@ -1,4 +1,5 @@
-// A control channel: a SOCK_SEQPACKET socket pair. Messages stay whole and in order; descriptors travel with them.
+// A control channel: a SOCK_SEQPACKET socket pair. Messages stay whole and in order; descriptors travel with
+// them.
 //
 // Errors:  making throws `system`; sending and receiving answer with a state.
 // Threads: one user at a time for each end.

@@ -44,8 +44,9 @@ std::array<int, 2> pipeAmong(const std::set<int>& candidates) {
   return {-1, -1};
 }
 
-// Runs in each forked child, just before libuv's own handler, which closes the pipe and makes a new one. With the old one
-// closed already (a second close does nothing), the new one gets the two lowest numbers that are free: those found here.
+// Runs in each forked child, just before libuv's own handler, which closes the pipe and makes a new one. With
+// the old one closed already (a second close does nothing), the new one gets the two lowest numbers that are
+// free: those found here.
 void foreseeNewPipe() {
   if (known[0] < 0) return;
   for (const int fd : known) ::close(fd);

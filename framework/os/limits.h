@@ -12,11 +12,13 @@ std::size_t descriptorLimit();
 // The number of cores that this process may run on, at least 1.
 unsigned usableCores();
 
-// Notices kills by the kernel's out-of-memory killer, by its counters (of this process's control group, or the machine's).
+// Notices kills by the kernel's out-of-memory killer, by its counters (of this process's control group, or
+// the machine's).
 class OutOfMemoryWatch {
  public:
   OutOfMemoryWatch();
-  // True where the counters have grown since the last question: a SIGKILL that nobody here has sent came from there.
+  // True where the counters have grown since the last question: a SIGKILL that nobody here has sent came from
+  // there.
   bool struck();
 
  private:

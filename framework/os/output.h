@@ -1,7 +1,8 @@
 // Writing to the app's standard output and error without ever blocking a process that serves.
 //
-// A pipe or terminal is reopened through /proc/self/fd, so that O_NONBLOCK is this process's own affair; where that is not
-// allowed, and for plain files, it is written to as it is; a socket is sent to with MSG_DONTWAIT.
+// A pipe or terminal is reopened through /proc/self/fd, so that O_NONBLOCK is this process's own affair;
+// where that is not allowed, and for plain files, it is written to as it is; a socket is sent to with
+// MSG_DONTWAIT.
 #pragma once
 
 #include <chrono>
@@ -19,8 +20,8 @@ class OutputEnd {
 
   // What poll can wait on; -1 where writing never has to wait.
   int pollable() const;
-  // The bytes written, 0 where it would block. A closed or broken output swallows everything (as if all were written).
-  // A piece of at most kPacketBytes is written to a pipe whole or not at all.
+  // The bytes written, 0 where it would block. A closed or broken output swallows everything (as if all were
+  // written). A piece of at most kPacketBytes is written to a pipe whole or not at all.
   std::size_t write(std::string_view text);
 
  private:

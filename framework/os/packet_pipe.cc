@@ -10,7 +10,8 @@
 namespace troupe::os {
 namespace {
 
-// A new open description of a pipe. O_DIRECT is set afterwards: open() may refuse it for a pipe, F_SETFL does not.
+// A new open description of a pipe. O_DIRECT is set afterwards: open() may refuse it for a pipe, F_SETFL does
+// not.
 Fd openAgain(int pipe, int access) {
   const std::string path = "/proc/self/fd/" + std::to_string(pipe);
   Fd opened(::open(path.c_str(), access | O_NONBLOCK | O_CLOEXEC));
@@ -29,7 +30,8 @@ Fd makePacketPipe(std::size_t bytes) {
   const Fd reader(ends[0]);
   const Fd writer(ends[1]);
   Fd keeper = openAgain(reader.get(), O_RDWR);
-  // Without privileges the buffers of all pipes of a user come out of one budget: no means smaller, and slower.
+  // Without privileges the buffers of all pipes of a user come out of one budget: no means smaller, and
+  // slower.
   if (bytes != 0) (void)::fcntl(keeper.get(), F_SETPIPE_SZ, static_cast<int>(bytes));
   return keeper;
 }

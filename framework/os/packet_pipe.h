@@ -1,7 +1,9 @@
-// A pipe in packet mode: every write of at most kPacketBytes is atomic and is read back whole, by exactly one reader.
+// A pipe in packet mode: every write of at most kPacketBytes is atomic and is read back whole, by exactly one
+// reader.
 //
-// A pipe is made as one descriptor opened for both reading and writing, the keeper: while somebody holds it, neither end
-// is ever seen as closed. Ends that are given away are open descriptions of their own, non-blocking, close-on-exec.
+// A pipe is made as one descriptor opened for both reading and writing, the keeper: while somebody holds it,
+// neither end is ever seen as closed. Ends that are given away are open descriptions of their own,
+// non-blocking, close-on-exec.
 //
 // Order:   packets come out in the order in which they went in.
 // Errors:  making and reopening throw `system`; reading and writing answer with a state.
@@ -16,7 +18,8 @@ namespace troupe::os {
 
 inline constexpr std::size_t kPacketBytes = 4096;  // PIPE_BUF on Linux
 
-// `bytes` of buffer are asked for where not 0; the system's refusal (EPERM, EBUSY) only costs speed and is no error.
+// `bytes` of buffer are asked for where not 0; the system's refusal (EPERM, EBUSY) only costs speed and is no
+// error.
 Fd makePacketPipe(std::size_t bytes = 0);
 Fd openWriteEnd(const Fd& keeper);
 Fd openReadEnd(const Fd& keeper);

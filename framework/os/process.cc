@@ -16,6 +16,7 @@
 #include <fstream>
 #include <iostream>
 #include <limits>
+#include <map>
 #include <string_view>
 
 #include "os/library_pipe.h"
@@ -39,7 +40,8 @@ void flushOutput() {
   ::_exit(kSettlingFailed);
 }
 
-// Nothing of the parent's handlers may run here, and nothing that it ignored or blocked may be lost on this process.
+// Nothing of the parent's handlers may run here, and nothing that it ignored or blocked may be lost on this
+// process.
 void resetSignals() {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
@@ -86,21 +88,24 @@ void closeAllBut(std::vector<int> keep) {
   if (::close_range(first, std::numeric_limits<unsigned>::max(), 0) < 0) endSettling("close descriptors");
 }
 
-// The environment, with `extra` in front of, and instead of, variables of the same name.
+// The environment, with `extra` instead of variables of the same name.
 std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra) {
-  std::vector<std::string> result;
-  for (const auto& [name, value] : extra) result.push_back(name + "=" + value);
+  std::map<std::string_view, std::string_view> variables;
   for (char** variable = environ; *variable != nullptr; ++variable) {
     const std::string_view text(*variable);
-    const std::string_view name = text.substr(0, text.find('='));
-    if (std::none_of(extra.begin(), extra.end(), [&](const auto& one) { return one.first == name; }))
-      result.emplace_back(text);
+    const std::size_t end = text.find('=');
+    if (end != std::string_view::npos) variables.emplace(text.substr(0, end), text.substr(end + 1));
   }
+  for (const auto& [name, value] : extra) variables[name] = value;
+  std::vector<std::string> result;
+  result.reserve(variables.size());
+  for (const auto& [name, value] : variables) result.push_back(std::string(name).append("=").append(value));
   return result;
 }
 
 std::vector<char*> pointersTo(std::vector<std::string>& strings) {
   std::vector<char*> result;
+  result.reserve(strings.size() + 1);
   for (std::string& one : strings) result.push_back(one.data());
   result.push_back(nullptr);
   return result;

@@ -1,7 +1,7 @@
 // Making child processes, and seeing them end.
 //
-// Only the main thread of a single-threaded process may fork here: the parent-death signal is tied to the thread that
-// forked, and a fork of a threaded process copies locks that nobody will release.
+// Only the main thread of a single-threaded process may fork here: the parent-death signal is tied to the
+// thread that forked, and a fork of a threaded process copies locks that nobody will release.
 #pragma once
 
 #include <sys/types.h>
@@ -25,27 +25,27 @@ struct ChildSettings {
   bool keepStandardInput = false;  // else it becomes /dev/null
 };
 
-// Forks. Buffered standard output is flushed first, so that it is not written twice. Returns 0 in the child, where all
-// signals stay blocked until settleChild(): no handler of the parent's ever runs there.
+// Forks. Buffered standard output is flushed first, so that it is not written twice. Returns 0 in the child,
+// where all signals stay blocked until settleChild(): no handler of the parent's ever runs there.
 // Errors: system (EAGAIN, ENOMEM); invalid, where this process has more than one thread.
 pid_t forkProcess();
 
-// What a child does first: dies with its parent (PR_SET_PDEATHSIG, checked against a parent that died before), resets
-// signal dispositions and mask, ignores SIGPIPE and SIGINT (Ctrl-C goes to the whole terminal group, and it is the root
-// that stops the tree in order), takes its standard descriptors, closes all others, line-buffers output.
-// Ends the process where anything fails.
+// What a child does first: dies with its parent (PR_SET_PDEATHSIG, checked against a parent that died
+// before), resets signal dispositions and mask, ignores SIGPIPE and SIGINT (Ctrl-C goes to the whole terminal
+// group, and it is the root that stops the tree in order), takes its standard descriptors, closes all others,
+// line-buffers output. Ends the process where anything fails.
 void settleChild(const ChildSettings& settings);
 
 // Flushes standard output and ends, without running destructors of the process this one was forked from.
 [[noreturn]] void endProcess(int code);
 
-// Replaces this process by a fresh image of the same program, with its own argv and the environment plus `extra`.
-// Descriptors in `keep` stay open in it. Returns only on failure, with errno.
+// Replaces this process by a fresh image of the same program, with its own argv and the environment plus
+// `extra`. Descriptors in `keep` stay open in it. Returns only on failure, with errno.
 int execAgain(const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep);
 
-// Opens /dev/null in the place of 0, 1 and 2 where they are closed, so that no other descriptor ever takes their numbers.
-// To be called early in main. Errors: system.
+// Opens /dev/null in the place of 0, 1 and 2 where they are closed, so that no other descriptor ever takes
+// their numbers. To be called early in main. Errors: system.
 void fillStandardDescriptors();
 
 struct ProcessEnd {
@@ -64,8 +64,8 @@ void waitForChild(std::chrono::milliseconds limit);
 // Children whose parent dies come to this process, instead of init, and can be reaped here. Errors: system.
 void adoptOrphans();
 
-// The pids of this process's children now, from /proc; empty where that can't be read. One that starts or ends meanwhile
-// may hide another: ask again until nothing changes.
+// The pids of this process's children now, from /proc; empty where that can't be read. One that starts or
+// ends meanwhile may hide another: ask again until nothing changes.
 std::vector<pid_t> childrenOfThisProcess();
 
 // Sends a signal; false where there is no such process.

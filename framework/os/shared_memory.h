@@ -1,8 +1,9 @@
-// Memory shared between processes, as an anonymous file of fixed (sealed) size, and the lock that says whether a process
-// that was given it is still alive.
+// Memory shared between processes, as an anonymous file of fixed (sealed) size, and the lock that says
+// whether a process that was given it is still alive.
 //
-// The lock belongs to an open description (F_OFD_SETLK): whoever holds a descriptor of that description, be it in flight in
-// a socket, holds the lock; the kernel drops it with the last one, also on SIGKILL, before the process can be waited for.
+// The lock belongs to an open description (F_OFD_SETLK): whoever holds a descriptor of that description, be
+// it in flight in a socket, holds the lock; the kernel drops it with the last one, also on SIGKILL, before
+// the process can be waited for.
 #pragma once
 
 #include <cstddef>
@@ -18,7 +19,8 @@ Fd makeSharedMemory(const std::string& name, std::size_t bytes);
 // A new open description of the same memory.
 Fd openSharedMemory(const Fd& memory);
 
-// Takes the lock for `memory`'s description, or says false where another description holds it. Errors: system.
+// Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
+// system.
 bool tryLock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);

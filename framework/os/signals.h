@@ -11,8 +11,8 @@
 
 namespace troupe::os {
 
-// While it exists the given signals are blocked, and wait here. A forked child must make its own: settleChild() has then
-// already unblocked and reset all.
+// While it exists the given signals are blocked, and wait here. A forked child must make its own:
+// settleChild() has then already unblocked and reset all.
 class SignalQueue {
  public:
   // Errors: system.

@@ -175,7 +175,8 @@ int bindAndListen(const Fd& listener, const SocketAddress& where, const std::str
   return 0;
 }
 
-// Accept reports errors of the network that belong to the new connection alone: the next one may be well (accept(2)).
+// Accept reports errors of the network that belong to the new connection alone: the next one may be well
+// (accept(2)).
 bool concernsOneConnection(int error) {
   constexpr std::array kSuch = {EINTR,     ECONNABORTED, EPROTO, ENETDOWN,     ENOPROTOOPT,
                                 EHOSTDOWN, ENONET,       EPERM,  EHOSTUNREACH, ENETUNREACH};

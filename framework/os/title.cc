@@ -13,8 +13,8 @@
 namespace troupe::os {
 namespace {
 
-// The kernel lays the strings of the arguments and then those of the environment out in one row, and shows the first part
-// of that row as the command line.
+// The kernel lays the strings of the arguments and then those of the environment out in one row, and shows
+// the first part of that row as the command line.
 struct Place {
   char* begin = nullptr;
   char* argumentsEnd = nullptr;
@@ -66,7 +66,8 @@ void setTitle(const std::string& title) {
     const std::size_t length = std::min(title.size(), room);
     std::memcpy(place.begin, title.data(), length);
     std::memset(place.begin + length, 0, room + 1 - length);
-    // A byte other than 0 where the arguments end tells the kernel that here is a title, which ends at its first 0.
+    // A byte other than 0 where the arguments end tells the kernel that here is a title, which ends at its
+    // first 0.
     if (place.begin + length < place.argumentsEnd - 1) *(place.argumentsEnd - 1) = '.';
   }
   std::string_view name(title);

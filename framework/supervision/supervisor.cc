@@ -13,6 +13,9 @@ namespace troupe::supervision {
 
 namespace {
 
+// From the closing of its lane to the end of a process that is ending.
+constexpr auto kTimeToEnd = std::chrono::seconds(1);
+
 std::vector<ChildDeclaration> declarationsOf(const Blueprint& blueprint) {
   std::vector<ChildDeclaration> declarations;
   for (const auto& child : blueprint.children) declarations.push_back(child->declaration);
@@ -218,8 +221,7 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
       loop_, std::move(launched.control),
       wire::ControlLane::Handlers{
           .message = [this, &child](wire::ReceivedControl& message) { fromChild(child, message); },
-          // A process that ends is past harm by now; one that lives has cut its own tie, and could not be stopped in order.
-          .closed = [this, &child] { kill(child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "its control lane was closed"}); },
+          .closed = [this, &child] { onLaneClosed(child); },
           .fault = [this, &child](const std::string& what) { log_.warning(child.path + ": " + what); },
           .stuck = [this, &child] { kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"}); }});
   wire::ControlMessage started;
@@ -321,6 +323,15 @@ void Supervisor::kill(Child& child, ExitReason why) {
   if (child.reaped || child.pid == 0) return;
   if (!child.killedFor) child.killedFor = std::move(why);
   os::sendSignal(child.pid, SIGKILL);
+}
+
+// Mostly it is ending, and will be reaped in a moment. One that lives on has cut its own tie: nobody could stop it in order.
+void Supervisor::onLaneClosed(Child& child) {
+  if (child.reaped) return;
+  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child] {
+    kill(child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "it has closed its control lane"});
+  });
+  child.watchdog->startIn(kTimeToEnd);
 }
 
 void Supervisor::watchHealth(Child& child) {

@@ -92,6 +92,7 @@ class Supervisor {
   void sendUp(Child& child, wire::ReceivedControl& message);
   bool maySend(const Child& child, wire::Control::Which which) const;
   void kill(Child& child, ExitReason why);
+  void onLaneClosed(Child& child);
   void watchHealth(Child& child);
   void onEnd(Child& child, const os::ProcessEnd& end);
   void tellEnded(const Child& child, const ExitReason& reason);

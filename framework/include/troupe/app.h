@@ -127,6 +127,9 @@ class App : public Group {
   // Ends the app when significant children have ended.
   void stopWhen(AutoShutdown when);
 
+  // Called once, in the root, when all children have been started: a place to say that the program is ready. It must not block.
+  void ready(std::function<void()> then);
+
   // Runs the app until it ends, and returns what main() should return: 0 after an orderly end; what "main" ended with, if it
   // did otherwise; 1 where the top supervisor gave up. SIGINT and SIGTERM stop it in an orderly way; a second one kills it.
   // In a child that was started by exec it never returns.

@@ -1,9 +1,9 @@
-// The typed edge: the templates that capnpc-troupe fills in for each interface of a schema, and what their code
-// stands on.
+// The typed edge: the templates that capnpc-troupe fills in for each interface of a schema, and what their
+// code stands on.
 //
 // Nothing here is written by hand in a program. For `interface Greeter` the generated greeter.actor.h
-// specialises Protocol<Greeter> (its name, number and ancestors), RefMethods<Greeter, ...> (what a Ref<Greeter>
-// can send) and Handlers<..., Greeter> (how a message finds the member function that handles it).
+// specialises Protocol<Greeter> (its name, number and ancestors), RefMethods<Greeter, ...> (what a
+// Ref<Greeter> can send) and Handlers<..., Greeter> (how a message finds its handler).
 //
 // Ownership: TextArg and DataArg are views: what they view must live until the method that they are given to
 //            returns.
@@ -44,7 +44,7 @@ struct TypeList {};
 //     static constexpr std::uint64_t kId;                       its number in the schema
 //     static constexpr const char* kName;                       its C++ name, such as "bank::Account"
 //     using All = TypeList<I, ...>;                             I and all that it extends, each once
-//     static const char* methodName(std::uint16_t method);      "greet"; nullptr if I itself has no such method
+//     static const char* methodName(std::uint16_t method);      "greet"; null if I itself has no such method
 template <class I>
 struct Protocol;
 
@@ -148,14 +148,14 @@ void checkElements(const List& list) {
   for (decltype(list.size()) i = 0; i < list.size(); ++i) static_cast<void>(list[i]);
 }
 
-// Walks through a DynamicStruct or DynamicList by its schema, and throws kj::Exception where any part of it is malformed.
-// Slower than generated checks; for types that only a program knows. A template so that this header does not need
-// <capnp/dynamic.h>.
+// Walks through a DynamicStruct or DynamicList by its schema, and throws kj::Exception where any part of it
+// is malformed. Slower than generated checks; for types that only a program knows. A template so that this
+// header does not need <capnp/dynamic.h>.
 template <class Dynamic>
 void checkBySchema(const typename Dynamic::Reader& value);
 
-// The check of a value whose type is a parameter of the schema, once C++ knows what T stands for. To be called with
-// <T> alone, where <capnp/dynamic.h> has been included.
+// The check of a value whose type is a parameter of the schema, once C++ knows what T stands for. To be
+// called with <T> alone, where <capnp/dynamic.h> has been included.
 template <class T, class Struct = capnp::DynamicStruct, class List = capnp::DynamicList, class Reader>
 void checkBound(const Reader& value) {
   if constexpr (std::same_as<T, capnp::AnyPointer>) {

@@ -1,11 +1,13 @@
 // Task<T>: what a coroutine of an actor returns.
 //
-// Lazy: it starts when it is first awaited (or handed to a TaskGroup, or returned by a handler). It is awaited at most once.
-// Destroying a task that is suspended cancels it: its frame goes with its locals, and what it was waiting for is withdrawn.
-// An exception that leaves the coroutine comes out of the co_await.
+// Lazy: it starts when it is first awaited (or handed to a TaskGroup, or returned by a handler). It is
+//       awaited at most once.
+// Destroying a task that is suspended cancels it: its frame goes with its locals, and what it was waiting for
+// is withdrawn. An exception that leaves the coroutine comes out of the co_await.
 //
-// Awaiting a task that ends without having to wait costs no stack afterwards: a loop may do it any number of times, in
-// builds without optimisation too. Tasks that await tasks that await tasks use stack as functions that call functions do.
+// Awaiting a task that ends without having to wait costs no stack afterwards: a loop may do it any number of
+// times, in builds without optimisation too. Tasks that await tasks that await tasks use stack as functions
+// that call functions do.
 //
 // Threads: a task belongs to the thread of its actor's event loop.
 #pragma once
@@ -35,7 +37,8 @@ struct Strand {
   ~Strand() = default;
 };
 
-// Stands around whatever a task awaits that is not a task, and notes when the strand falls asleep and wakes up.
+// Stands around whatever a task awaits that is not a task, and notes when the strand falls asleep and wakes
+// up.
 template <class Awaiter>
 struct TrackedAwaiter {
   Awaiter awaiter;
@@ -43,7 +46,8 @@ struct TrackedAwaiter {
 
   decltype(auto) await_ready() { return awaiter.await_ready(); }
 
-  // After the inner await_suspend() has begun, this object may be gone at any time: the coroutine may have been resumed.
+  // After the inner await_suspend() has begun, this object may be gone at any time: the coroutine may have
+  // been resumed.
   template <class Promise>
   auto await_suspend(std::coroutine_handle<Promise> self) {
     using Result = decltype(awaiter.await_suspend(self));
@@ -126,9 +130,9 @@ class PromiseBase {
     return std::forward<Awaitable>(awaitable);
   }
 
-  // Runs this task, on behalf of the one that awaits it, up to its first suspension; false where it has ended already. Only
-  // a task that has slept resumes its awaiter itself: were it always to do so, each await in a loop would leave a stack
-  // frame behind where the compiler makes no tail call.
+  // Runs this task, on behalf of the one that awaits it, up to its first suspension; false where it has ended
+  // already. Only a task that has slept resumes its awaiter itself: were it always to do so, each await in a
+  // loop would leave a stack frame behind where the compiler makes no tail call.
   template <class Promise>
   bool startFor(std::coroutine_handle<> self, std::coroutine_handle<Promise> awaiting) {
     if constexpr (std::derived_from<Promise, PromiseBase>) strand_ = awaiting.promise().strand_;
@@ -219,8 +223,8 @@ class [[nodiscard]] Task {
   Awaiter operator co_await() && noexcept { return Awaiter{handle_}; }
   Awaiter operator co_await() & noexcept { return Awaiter{handle_}; }
 
-  // For those who run tasks from outside a coroutine: starts or goes on with it; take() gives its result, or throws, once it
-  // is done.
+  // For those who run tasks from outside a coroutine: starts or goes on with it; take() gives its result, or
+  // throws, once it is done.
   void resume() const { handle_.resume(); }
   T take() const { return handle_.promise().take(); }
   promise_type& promise() const { return handle_.promise(); }
