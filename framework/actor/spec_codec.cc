@@ -68,7 +68,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setWatchdog(spec.watchdog.count());
   to.setLaunch(static_cast<std::uint8_t>(spec.launch));
   to.setOutput(static_cast<std::uint8_t>(spec.output));
-  to.setName(spec.name.c_str());
+  to.setName(spec.name.string().c_str());
   to.setMailboxBytes(spec.mailboxBytes);
 }
 

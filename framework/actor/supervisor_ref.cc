@@ -150,7 +150,7 @@ Task<> SupervisorRef::change(std::vector<NamedChildSpec> specs) {
   Question question(path_);
   auto list = question.manage.initChangeChildren(static_cast<unsigned>(specs.size()));
   for (unsigned i = 0; i < list.size(); ++i) {
-    list[i].setId(specs[i].id.c_str());
+    list[i].setId(specs[i].id.string().c_str());
     actor::write(list[i].initSpec(), specs[i].spec);
   }
   return askFor(std::move(question), deadline_, "changing the specs of children of " + path_);

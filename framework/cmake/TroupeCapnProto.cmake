@@ -13,3 +13,8 @@ function(troupe_mend_capnproto)
   endif()
 endfunction()
 troupe_mend_capnproto()
+
+# Kept for troupe_protocols(), which may be called in a folder that does not see this one's variables.
+set_property(GLOBAL PROPERTY TROUPE_CAPNP "${CAPNP_EXECUTABLE}")
+set_property(GLOBAL PROPERTY TROUPE_CAPNPC_CXX "${CAPNPC_CXX_EXECUTABLE}")
+set_property(GLOBAL PROPERTY TROUPE_CAPNP_INCLUDES "${CAPNP_INCLUDE_DIRECTORY}")

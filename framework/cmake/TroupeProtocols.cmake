@@ -45,6 +45,9 @@ function(troupe_protocols target)
 
   set(generated "${CMAKE_CURRENT_BINARY_DIR}/${target}_protocols")
   file(MAKE_DIRECTORY "${generated}")
+  get_property(capnp GLOBAL PROPERTY TROUPE_CAPNP)
+  get_property(capnpCxx GLOBAL PROPERTY TROUPE_CAPNPC_CXX)
+  get_property(capnpIncludes GLOBAL PROPERTY TROUPE_CAPNP_INCLUDES)
   foreach(schema IN LISTS schemas)
     set(prefix "${CMAKE_CURRENT_SOURCE_DIR}")
     cmake_path(IS_PREFIX prefix "${schema}" inside)
@@ -57,9 +60,9 @@ function(troupe_protocols target)
     # All schemas of the call are dependencies of each: one may import another.
     add_custom_command(
       OUTPUT "${output}.capnp.c++" "${output}.capnp.h" "${output}.actor.h"
-      COMMAND "${CAPNP_EXECUTABLE}" compile "-o${CAPNPC_CXX_EXECUTABLE}:${generated}"
+      COMMAND "${capnp}" compile "-o${capnpCxx}:${generated}"
               "-o$<TARGET_FILE:troupe::capnpc-troupe>:${generated}" "--src-prefix=${prefix}"
-              "-I${CMAKE_CURRENT_SOURCE_DIR}" "-I${CAPNP_INCLUDE_DIRECTORY}" "${schema}"
+              "-I${CMAKE_CURRENT_SOURCE_DIR}" "-I${capnpIncludes}" "${schema}"
       DEPENDS ${schemas} troupe::capnpc-troupe
       COMMENT "Compiling protocol ${name} for ${target}"
       VERBATIM)

@@ -78,7 +78,7 @@ void checkCombination(const Checker& check, const SupervisorSpec& flags, const C
   check.require(flags.strategy == Strategy::oneForOne, "each", "true",
                 "templates are allowed with the strategy oneForOne only");
   check.require(!child.spec.significant, "significant", "true", "a template can't be significant");
-  check.require(child.spec.name.empty(), "name", '"' + child.spec.name + '"',
+  check.require(child.spec.name.empty(), "name", '"' + child.spec.name.string() + '"',
                 "the instances of a template can't share an app-wide name");
 }
 
@@ -108,7 +108,7 @@ void checkSupervisor(const std::string& supervisor, const SupervisorSpec& flags)
 void checkChild(const std::string& supervisor, const SupervisorSpec& flags, const ChildDeclaration& child) {
   const Checker check(supervisor, &child.id);
   checkId(check, child.id, "id");
-  if (!child.spec.name.empty()) checkId(check, child.spec.name, "name");
+  if (!child.spec.name.empty()) checkId(check, child.spec.name.string(), "name");
   checkLifetime(check, child.spec);
   check.require(child.spec.watchdog >= Duration::zero(), "watchdog", describe(child.spec.watchdog),
                 "it must not be negative");

@@ -154,7 +154,7 @@ void Supervisor::claim(Child& child) {
   const auto& interfaces = blueprint.actorClass != nullptr ? blueprint.actorClass->interfaces : blueprint.interfaces;
   auto list = claim.initInterfaces(static_cast<unsigned>(interfaces.size()));
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
-  claim.setName(child.spec.name.c_str());
+  claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));

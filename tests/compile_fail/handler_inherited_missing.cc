@@ -8,4 +8,6 @@ class Interpreter final : public troupe::Actor<Interpreter, Polyglot> {
   void translate(TranslateParams, TranslateResults) {}
 };
 
-bool use(Interpreter& interpreter, troupe::Turn& turn) { return Interpreter::dispatchTo(interpreter, 0, 0, turn); }
+bool use(Interpreter& interpreter, troupe::Turn& turn) {
+  return Interpreter::dispatchTo(interpreter, 0, 0, turn);
+}

@@ -18,7 +18,7 @@ rank='BEGIN {
   doors["loop"] = "task"
   doors["wire"] = "message protocol"
   doors["actor"] = "actor actor_class argument ref self spec supervisor_ref"
-  doors["net"] = "net"
+  doors["net"] = "net net_argument"
   doors["node"] = "app troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'

@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace troupe {
 
@@ -17,6 +18,31 @@ using Duration = std::chrono::nanoseconds;
 
 // Waits for ever, where a limit is asked for.
 inline constexpr Duration kForever = Duration::max();
+
+// Text of at most 128 bytes that lies in place: it makes the specs plain memory, which can be copied like numbers.
+class ShortText {
+ public:
+  static constexpr std::size_t kLongest = 128;
+
+  constexpr ShortText() = default;
+  constexpr ShortText(const char* text) : ShortText(std::string_view(text)) {}
+  ShortText(const std::string& text) : ShortText(std::string_view(text)) {}
+  // Errors: invalid, where it is longer.
+  constexpr ShortText(std::string_view text) {
+    if (text.size() > kLongest) tooLong(text);
+    for (const char character : text) bytes_[size_++] = character;
+  }
+
+  constexpr std::string_view view() const { return {bytes_, size_}; }
+  std::string string() const { return std::string(view()); }
+  constexpr bool empty() const { return size_ == 0; }
+  friend constexpr bool operator==(const ShortText& a, const ShortText& b) { return a.view() == b.view(); }
+
+ private:
+  [[noreturn]] static void tooLong(std::string_view text);
+  char bytes_[kLongest] = {};
+  std::size_t size_ = 0;
+};
 
 enum class Restart : std::uint8_t {
   permanent,  // always restarted
@@ -79,7 +105,7 @@ struct ChildSpec {
   Launch launch = Launch::fork;
   Output output = Output::prefixed;
   // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
-  std::string name = {};
+  ShortText name = {};
   // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. More is asked of
   // the system, and done without where it says no.
   std::size_t mailboxBytes = 0;

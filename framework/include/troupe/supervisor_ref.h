@@ -58,7 +58,7 @@ struct ChildCounts {
 };
 
 struct NamedChildSpec {
-  std::string id;
+  ShortText id;
   ChildSpec spec = {};
 };
 

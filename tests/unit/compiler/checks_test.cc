@@ -31,7 +31,8 @@ Words wordsOf(const Message& message) {
   return words;
 }
 
-// Throws kj::Exception where `read` does, with a fresh reader of the bytes and the limits that the runtime sets.
+// Throws kj::Exception where `read` does, with a fresh reader of the bytes and the limits that the runtime
+// sets.
 template <class Params>
 void withReader(const Words& words, const std::function<void(typename Params::Reader)>& read) {
   capnp::FlatArrayMessageReader reader(
@@ -125,7 +126,8 @@ bool prints(const Words& words) {
   }
 }
 
-// Each message that a few flipped bits make of a good one is either found by the check, or can be read to its end.
+// Each message that a few flipped bits make of a good one is either found by the check, or can be read to its
+// end.
 template <class Self, class I, class Params>
 void damage(std::uint16_t method, const Message& message) {
   const Words good = wordsOf(message);

@@ -1,5 +1,5 @@
-// What generated code sends with and is dispatched by, without processes: a ref that keeps what it was asked to
-// send, and a turn that hands a kept message to a handler.
+// What generated code sends with and is dispatched by, without processes: a ref that keeps what it was asked
+// to send, and a turn that hands a kept message to a handler.
 #pragma once
 
 #include <troupe/actor.h>

@@ -176,7 +176,8 @@ TEST(HandlersTest, HandlersAreNamedAsCppKnowsTheMethods) {
   EXPECT_EQ(sent.results<::tests::named::Post::SendResults>().getNumber(), 1u);
 }
 
-// Declared only; a program that never dispatches may leave handlers out, and an actor is incomplete as its own base.
+// Declared only; a program that never dispatches may leave handlers out, and an actor is incomplete as its
+// own base.
 struct Unfinished : Handlers<Unfinished, Greeter> {};
 
 TEST(HandlersTest, HandlersAreAskedForOnlyWhereMessagesAreDispatched) {

@@ -107,9 +107,9 @@ TEST_F(PluginTest, GarbageIsOneClearLine) {
 }
 
 TEST_F(PluginTest, DamagedRequestEndsWithAnErrorOrAHeader) {
-  schema(
-      "x.capnp",
-      "interface X(T) { put @0 (item :T) -> (); } interface Y extends(X(Text)) {} struct S { a @0 :List(S); g :group { t @1 :Text; } }");
+  schema("x.capnp",
+         "interface X(T) { put @0 (item :T) -> (); } interface Y extends(X(Text)) {} "
+         "struct S { a @0 :List(S); g :group { t @1 :Text; } }");
   ASSERT_EQ(shell("$CAPNP compile -o- x.capnp > request").exitCode, 0);
   const auto request = read("request");
 

@@ -18,24 +18,20 @@ interface Greeter {
   init @0 () -> ();
 })");
 
-  EXPECT_THAT(
-      said,
-      HasSubstr(
-          "x.capnp:3: error: `init` in interface Greeter can't be a method: `init` is a member of troupe::Actor"));
+  EXPECT_THAT(said, HasSubstr("x.capnp:3: error: `init` in interface Greeter can't be a method: "
+                              "`init` is a member of troupe::Actor"));
 }
 
 TEST_F(RefusalsTest, MethodNamedLikeAMemberOfARef) {
-  EXPECT_THAT(
-      refusal("interface Clock {\n  within @0 () -> stream; }"),
-      HasSubstr(
-          "x.capnp:2: error: `within` in interface Clock can't be a method: `within` is a member of troupe::Ref"));
+  EXPECT_THAT(refusal("interface Clock {\n  within @0 () -> stream; }"),
+              HasSubstr("x.capnp:2: error: `within` in interface Clock can't be a method: "
+                        "`within` is a member of troupe::Ref"));
 }
 
 TEST_F(RefusalsTest, MethodNamedLikeAWordOfCpp) {
-  EXPECT_THAT(
-      refusal("interface File {\n\n  open @0 () -> ();\n  delete @1 () -> ();\n}"),
-      HasSubstr(
-          "x.capnp:4: error: `delete` in interface File can't be a method: `delete` is a reserved word of C++"));
+  EXPECT_THAT(refusal("interface File {\n\n  open @0 () -> ();\n  delete @1 () -> ();\n}"),
+              HasSubstr("x.capnp:4: error: `delete` in interface File can't be a method: "
+                        "`delete` is a reserved word of C++"));
 }
 
 TEST_F(RefusalsTest, MethodNamedLikeAMacro) {
@@ -57,10 +53,9 @@ TEST_F(RefusalsTest, EveryFaultOfEverySchemaIsToldAtOnce) {
 }
 
 TEST_F(RefusalsTest, GenericMethod) {
-  EXPECT_THAT(
-      refusal("interface Maker {\n  make @0 [T] (like :T) -> (made :T);\n}"),
-      HasSubstr(
-          "x.capnp:2: error: `make` in interface Maker has type parameters of its own; only interfaces can be generic"));
+  EXPECT_THAT(refusal("interface Maker {\n  make @0 [T] (like :T) -> (made :T);\n}"),
+              HasSubstr("x.capnp:2: error: `make` in interface Maker has type parameters of its own; "
+                        "only interfaces can be generic"));
 }
 
 TEST_F(RefusalsTest, InterfaceInsideAGenericType) {
@@ -85,10 +80,9 @@ TEST_F(RefusalsTest, MethodNamedLikeAnInheritedOne) {
 }
 
 TEST_F(RefusalsTest, MethodInheritedFromTwoInterfaces) {
-  EXPECT_THAT(
-      refusal(
-          "interface A { open @0 () -> (); }\ninterface B { open @0 () -> (); }\ninterface C extends(A, B) {}"),
-      HasSubstr("x.capnp:3: error: interface C inherits `open` from A and from B"));
+  EXPECT_THAT(refusal("interface A { open @0 () -> (); }\ninterface B { open @0 () -> (); }\n"
+                      "interface C extends(A, B) {}"),
+              HasSubstr("x.capnp:3: error: interface C inherits `open` from A and from B"));
 }
 
 TEST_F(RefusalsTest, GenericInterfaceInheritedForTwoTypes) {
@@ -99,10 +93,9 @@ TEST_F(RefusalsTest, GenericInterfaceInheritedForTwoTypes) {
 }
 
 TEST_F(RefusalsTest, StructNamedLikeTheParametersOfAMethod) {
-  EXPECT_THAT(
-      refusal("interface A {\n  open @0 (key :Text) -> ();\n  struct OpenParams {}\n}"),
-      HasSubstr(
-          "x.capnp:3: error: `OpenParams` in interface A is also the name of the parameters of its method `open`"));
+  EXPECT_THAT(refusal("interface A {\n  open @0 (key :Text) -> ();\n  struct OpenParams {}\n}"),
+              HasSubstr("x.capnp:3: error: `OpenParams` in interface A is also the name of "
+                        "the parameters of its method `open`"));
 }
 
 TEST_F(RefusalsTest, NameThatAnAnnotationMendsIsAccepted) {
@@ -134,9 +127,9 @@ TEST_F(RefusalsTest, WithoutItsSourceASchemaIsNamedAlone) {
 }
 
 TEST_F(RefusalsTest, NothingIsWrongWithMembersOfOtherKinds) {
-  schema(
-      "x.capnp",
-      "struct S { run @0 :Text; }\nenum E { init @0; }\ninterface A { open @0 (find :Text, delete :Bool) -> (stop :Text); }");
+  schema("x.capnp",
+         "struct S { run @0 :Text; }\nenum E { init @0; }\n"
+         "interface A { open @0 (find :Text, delete :Bool) -> (stop :Text); }");
 
   EXPECT_EQ(compile("x.capnp").exitCode, 0);
 }

@@ -87,6 +87,7 @@ TEST(Fork, GrandchildrenKeepTheDescriptorsThatTheirParentOpened) {
     Loop own;
     // As many as will have taken every number that was free when this process began.
     std::vector<os::Fd> opened;
+    opened.reserve(20);
     for (int i = 0; i < 20; ++i) opened.push_back(os::makePacketPipe());
     const pid_t grandchild = os::forkProcess();
     if (grandchild == 0) {

@@ -69,7 +69,8 @@ TEST_F(LoopTest, RunningItFromItsOwnCallbackIsRefused) {
   expectInvalid([&] { loop.run(); });
 }
 
-// --- Timers ----------------------------------------------------------------------------------------------------------
+// --- Timers
+// ----------------------------------------------------------------------------------------------------------
 
 TEST_F(LoopTest, ATimerIsNeverEarly) {
   int fired = 0;
@@ -158,7 +159,8 @@ TEST_F(LoopTest, WhatACallbackHoldsIsLetGoWithItsTimer) {
   EXPECT_EQ(held.use_count(), 1);
 }
 
-// --- Polls -----------------------------------------------------------------------------------------------------------
+// --- Polls
+// -----------------------------------------------------------------------------------------------------------
 
 TEST_F(LoopTest, APollCallsWhileThereIsSomethingToRead) {
   const os::Fd pipe = os::makePacketPipe();
@@ -262,7 +264,8 @@ TEST_F(LoopTest, APlainFileIsRefused) {
   expectInvalid([&] { Poll(loop, file.get(), Interest::readable, [](bool, bool) {}); });
 }
 
-// --- Work that is posted, and what happens before it sleeps ----------------------------------------------------------
+// --- Work that is posted, and what happens before it sleeps
+// ----------------------------------------------------------
 
 TEST_F(LoopTest, PostedWorkRunsInOrder) {
   for (const char* name : {"a", "b", "c"}) loop.post([&, name] { seen += name; });
@@ -317,7 +320,8 @@ TEST_F(LoopTest, BeforeSleepRunsAfterEachRoundAndCanBeRemoved) {
   EXPECT_EQ(seen, "hph");
 }
 
-// --- Exceptions ------------------------------------------------------------------------------------------------------
+// --- Exceptions
+// ------------------------------------------------------------------------------------------------------
 
 TEST_F(LoopTest, AnExceptionLeavesRunWhereverItComesFrom) {
   const os::Fd pipe = os::makePacketPipe();
@@ -371,7 +375,8 @@ TEST_F(LoopTest, AfterAnExceptionNothingIsLost) {
   EXPECT_EQ(seen.size(), 5u) << seen;
 }
 
-// --- The end ---------------------------------------------------------------------------------------------------------
+// --- The end
+// ---------------------------------------------------------------------------------------------------------
 
 TEST_F(LoopTest, TimersAndPollsMayOutliveTheirLoop) {
   const os::Fd pipe = os::makePacketPipe();

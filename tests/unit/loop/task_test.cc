@@ -12,7 +12,8 @@
 namespace troupe::loop {
 namespace {
 
-// Where a coroutine waits until the test opens it. Knows whether somebody waits: not any more, when the task was cancelled.
+// Where a coroutine waits until the test opens it. Knows whether somebody waits: not any more, when the task
+// was cancelled.
 class Gate {
  public:
   struct Waiting {
@@ -223,7 +224,8 @@ TEST(Task, AwaitsAnythingThatCanBeAwaited) {
   EXPECT_EQ(runToEnd(body()), 15);
 }
 
-// --- Groups ----------------------------------------------------------------------------------------------------------
+// --- Groups
+// ----------------------------------------------------------------------------------------------------------
 
 class TaskGroupTest : public testing::Test {
  protected:

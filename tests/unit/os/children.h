@@ -1,4 +1,5 @@
-// Child processes for tests of the rooms below the actors, and conditions to wait for with a generous deadline.
+// Child processes for tests of the rooms below the actors, and conditions to wait for with a generous
+// deadline.
 #pragma once
 
 #include <poll.h>

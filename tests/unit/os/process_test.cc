@@ -284,7 +284,8 @@ TEST(FillStandardDescriptors, NoOtherDescriptorTakesTheirPlace) {
   EXPECT_EQ(child.exitCode(), 0);
 }
 
-// --- Anew, in a role -------------------------------------------------------------------------------------------------
+// --- Anew, in a role
+// -------------------------------------------------------------------------------------------------
 
 std::string answerOf(const std::string& role, const std::vector<std::string>& arguments) {
   OutputPipe answer = makeOutputPipe();
