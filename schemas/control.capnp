@@ -221,9 +221,14 @@ struct Control {
       # Descriptor: mailbox to write; none for a supervisor.
       actor @28 :UInt64;
       path @29 :Text;
+      shared @52 :Bool;
+      # As with `introduced`.
     }
-    introduced @30 :Void;
-    # Descriptor: the lane to write.
+    introduced :group {
+      # Descriptor: the lane to write.
+      shared @30 :Bool;
+      # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
+    }
     watching @31 :Void;
     managed @32 :Managed;
     failed @33 :ErrorData;

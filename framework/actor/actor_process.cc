@@ -160,7 +160,7 @@ void ActorProcess::introduce(mailbox::Destination to) {
 }
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
-  if (answer->isIntroduced() && answer.has(0)) return outbox_.introduced(to, answer.take(0));
+  if (answer->isIntroduced() && answer.has(0)) return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
                                        : Error(ErrorKind::system, "its address could not be received: no more can be opened");
   if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);

@@ -104,7 +104,7 @@ void PendingCalls::onMessage(std::span<const capnp::word> words) {
     const auto envelope = owned->message.envelope();
     if (envelope.isResult()) {
       id = envelope.getResult().getCall();
-      reply.emplace(owned, owned->message.checkedBody());
+      reply.emplace(owned, owned->message.checkedBody(), owned->message.body());
     } else if (envelope.isError()) {
       id = envelope.getError().getCall();
       const auto text = envelope.getError().getMessage();

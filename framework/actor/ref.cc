@@ -43,6 +43,10 @@ ReplyMessage CallHandle::take() const {
   return *std::exchange(call_->reply, std::nullopt);
 }
 
+void CallHandle::malformed(const kj::Exception& what) const {
+  throw Error(ErrorKind::invalid, "the reply to " + call_->method + " is malformed: " + what.getDescription().cStr());
+}
+
 // A cast that found no room, and waits for it if somebody awaits it.
 class PendingCast {
  public:

@@ -41,7 +41,7 @@ Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::ui
   const auto answer = co_await process.requests().ask(std::move(question), kForever, "finding the actor \"" + name + "\"");
   const auto found = answer->root().getFound();
   const wire::ActorId id = found.getActor();
-  if (answer->has(0)) process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0));
+  if (answer->has(0)) process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
   co_return RefBase(id, wire::toString(found.getPath()));
 }
 

@@ -86,7 +86,7 @@ SupervisorRef SupervisorRef::within(Duration deadline) const {
   return other;
 }
 
-Task<StartedChild> SupervisorRef::startInstance(std::string templateId, ArgumentList arguments) {
+Task<StartedChild> SupervisorRef::startInstance(std::string templateId, ArgumentList arguments) const {
   Question question(path_);
   auto start = question.manage.initStartInstance();
   start.setTemplate(templateId.c_str());
@@ -94,7 +94,7 @@ Task<StartedChild> SupervisorRef::startInstance(std::string templateId, Argument
   return askToStart(std::move(question), deadline_, "starting an instance of " + templateId + " under " + path_);
 }
 
-Task<StartedChild> SupervisorRef::startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments) {
+Task<StartedChild> SupervisorRef::startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments) const {
   Question question(path_);
   auto start = question.manage.initStartChild();
   start.setId(id.c_str());
@@ -104,49 +104,49 @@ Task<StartedChild> SupervisorRef::startActor(std::string id, std::string type, C
   return askToStart(std::move(question), deadline_, "starting the child " + id + " under " + path_);
 }
 
-Task<> SupervisorRef::stop(std::string id) {
+Task<> SupervisorRef::stop(std::string id) const {
   Question question(path_);
   question.manage.setStop(id.c_str());
   return askFor(std::move(question), deadline_, "stopping the child " + id + " of " + path_);
 }
 
-Task<StartedChild> SupervisorRef::restart(std::string id) {
+Task<StartedChild> SupervisorRef::restart(std::string id) const {
   Question question(path_);
   question.manage.setRestart(id.c_str());
   return askToStart(std::move(question), deadline_, "restarting the child " + id + " of " + path_);
 }
 
-Task<> SupervisorRef::remove(std::string id) {
+Task<> SupervisorRef::remove(std::string id) const {
   Question question(path_);
   question.manage.setRemove(id.c_str());
   return askFor(std::move(question), deadline_, "removing the child " + id + " of " + path_);
 }
 
-Task<std::vector<ChildInfo>> SupervisorRef::children() {
+Task<std::vector<ChildInfo>> SupervisorRef::children() const {
   Question question(path_);
   question.manage.setList();
   return askForChildren(std::move(question), deadline_, "listing the children of " + path_);
 }
 
-Task<ChildCounts> SupervisorRef::count() {
+Task<ChildCounts> SupervisorRef::count() const {
   Question question(path_);
   question.manage.setCount();
   return askForCounts(std::move(question), deadline_, "counting the children of " + path_);
 }
 
-Task<ChildSpec> SupervisorRef::spec(std::string id) {
+Task<ChildSpec> SupervisorRef::spec(std::string id) const {
   Question question(path_);
   question.manage.setSpec(id.c_str());
   return askForSpec(std::move(question), deadline_, "reading the spec of " + id + " of " + path_);
 }
 
-Task<> SupervisorRef::change(SupervisorSpec flags) {
+Task<> SupervisorRef::change(SupervisorSpec flags) const {
   Question question(path_);
   actor::write(question.manage.initChangeFlags(), flags);
   return askFor(std::move(question), deadline_, "changing the flags of " + path_);
 }
 
-Task<> SupervisorRef::change(std::vector<NamedChildSpec> specs) {
+Task<> SupervisorRef::change(std::vector<NamedChildSpec> specs) const {
   Question question(path_);
   auto list = question.manage.initChangeChildren(static_cast<unsigned>(specs.size()));
   for (unsigned i = 0; i < list.size(); ++i) {

@@ -113,19 +113,35 @@ std::string methodComment(const EdgeContext& context, Node interface, unsigned i
   return out;
 }
 
-std::string sendCode(const EdgeContext& context, Node interface, unsigned index) {
+// The check of a method's parameters or results, as an expression.
+std::string checkCode(const EdgeContext& context, NodeId type, Brand brand, const std::string& reader) {
+  const auto function = context.checks.functionFor(type, brand);
+  if (function.empty()) return "NothingToCheck{}";
+  return str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+}
+
+// `fill` is the expression that fills the parameters.
+std::string sendCode(const EdgeContext& context, Node interface, unsigned index, const std::string& fill) {
   const auto method = interface.getInterface().getMethods()[index];
   const auto params = context.schema.paramType(method);
   auto types = params.spell();
-  if (!isCast(method)) types += ", " + context.schema.resultType(method).spell();
+  std::string check;
+  if (!isCast(method)) {
+    const auto results = context.schema.resultType(method);
+    types += ", " + results.spell();
+    check = ", " + checkCode(context, method.getResultStructType(), method.getResultBrand(), results.member("Reader"));
+  }
   return expand(R"(    return static_cast<const Derived&>(*this)
         .template $send$<$types$>(
-            0x$id$, $number$, "$full$", )",
+            0x$id$, $number$, "$full$", $fill$$check$);
+)",
                 {{"send", isCast(method) ? "sendCast" : "sendCall"},
                  {"types", types},
                  {"id", hex(interface.getId())},
                  {"number", str(index)},
-                 {"full", fullName(context, interface, method)}});
+                 {"full", fullName(context, interface, method)},
+                 {"fill", fill},
+                 {"check", check}});
 }
 
 std::string refMethodCode(const EdgeContext& context, Node interface, unsigned index) {
@@ -134,20 +150,18 @@ std::string refMethodCode(const EdgeContext& context, Node interface, unsigned i
   const auto builder = context.schema.paramType(method).member("Builder");
   auto out = methodComment(context, interface, index);
   if (arguments && arguments->empty()) {
-    return out + expand("  auto $name$() const {\n$send$[](const $builder$&) {});\n  }\n",
+    return out + expand("  auto $name$() const {\n$send$  }\n",
                         {{"name", cppNameOf(method)},
-                         {"send", sendCode(context, interface, index)},
-                         {"builder", builder}});
+                         {"send", sendCode(context, interface, index, str("[](const ", builder, "&) {}"))}});
   }
   if (arguments) out += shortFormCode(method, *arguments);
   return out + expand(R"(  template <class Fill>
     requires std::invocable<Fill&, $builder$>
   auto $name$(Fill&& fill) const {
-$send$fill);
-  }
+$send$  }
 )",
                       {{"name", cppNameOf(method)},
-                       {"send", sendCode(context, interface, index)},
+                       {"send", sendCode(context, interface, index, "fill")},
                        {"builder", builder}});
 }
 
@@ -185,10 +199,7 @@ std::string caseCode(const EdgeContext& context, Node interface, unsigned index)
   const auto in = title + "Params";
   const auto out = title + "Results";
   const auto params = context.schema.paramType(method);
-  const auto function = context.checks.functionFor(method.getParamStructType(), method.getParamBrand());
-  const auto check =
-      function.empty() ? "NothingToCheck{}"
-                       : str("[](const ", in, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  const auto check = checkCode(context, method.getParamStructType(), method.getParamBrand(), in);
   const bool cast = isCast(method);
   return expand(kCaseCode, {{"number", str(index)},
                             {"name", cppNameOf(method)},

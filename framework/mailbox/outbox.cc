@@ -26,6 +26,7 @@ struct Outbox::Line {
   bool asked = false;
   bool full = false;  // the pipe said so; poll tells when it has room
   bool gone = false;  // it is being closed
+  bool shared = false;
   std::uint64_t sequence = 0;
   std::deque<std::unique_ptr<Packet>> packets;
   std::unique_ptr<Packet> spare;
@@ -75,7 +76,7 @@ void Outbox::putAnswer(Destination to, std::span<const std::byte> message, Messa
 
 void Outbox::append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
                     loop::Clock::time_point deadline) {
-  if (line.packets.empty() || !line.packets.back()->content.append(message)) {
+  if (line.packets.empty() || line.shared || !line.packets.back()->content.append(message)) {
     auto packet = line.spare ? std::move(line.spare) : std::make_unique<Packet>();
     packet->content.append(message);
     line.packets.push_back(std::move(packet));
@@ -167,13 +168,14 @@ void Outbox::wakeWaiters(Line& line) {
   }
 }
 
-void Outbox::introduced(Destination to, os::Fd writeEnd) {
+void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
   auto& place = lines_[to];
   if (!place) place = std::make_unique<Line>(to);
   Line& line = *place;
   line.asked = false;
   if (line.pipe.valid()) return;
   line.pipe = std::move(writeEnd);
+  line.shared = shared;
   write(line);
   wakeWaiters(line);
 }

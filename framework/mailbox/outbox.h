@@ -68,7 +68,8 @@ class Outbox {
   // Answers that wait for their destination no longer keep their messages on the desk: to be called when the desk is full.
   void letGoOfAnswers();
 
-  void introduced(Destination to, os::Fd writeEnd);
+  // `shared`: several processes read it, so each message gets a packet of its own.
+  void introduced(Destination to, os::Fd writeEnd, bool shared = false);
   // The destination has gone for good: what waits for it is dropped, and those who wait for room find it gone. Nothing of it
   // is kept: where it is used again, it is asked for again.
   void close(Destination to);

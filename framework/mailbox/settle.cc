@@ -1,6 +1,7 @@
 #include "mailbox/settle.h"
 
-#include <bit>
+#include <algorithm>
+#include <utility>
 
 #include "mailbox/desk_layout.h"
 #include "os/shared_memory.h"
@@ -50,6 +51,31 @@ Settlement settle(const os::Fd& deskMemory) {
     slot.done.store(slot.done.load() | inHand);
   }
   return settlement;
+}
+
+std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
+  const os::Mapping mapping(deskMemory, kDeskBytes);
+  auto& memory = *static_cast<DeskMemory*>(mapping.data());
+  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
+  for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
+    wire::PacketView packet;
+    const auto bytes = memory.header(i).bytes;
+    if (bytes == 0 || wire::PacketView::parse(memory.packets[i], bytes, packet) != wire::PacketFault::none) continue;
+    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load();
+    for (unsigned index = 0; index < packet.messages(); ++index) {
+      if ((left >> index & 1) == 0) continue;
+      wire::PacketBuilder builder;
+      builder.append(std::as_bytes(packet.message(index)));
+      const auto& header = packet.header();
+      const auto whole = builder.finish(header.sender, header.generation, header.sequence);
+      found.emplace_back(memory.slots[i].arrival, std::vector<std::byte>(whole.begin(), whole.end()));
+    }
+    memory.header(i).bytes = 0;
+  }
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<std::vector<std::byte>> packets;
+  for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
+  return packets;
 }
 
 }  // namespace troupe::mailbox

@@ -4,6 +4,7 @@
 // Nobody else may use the memory meanwhile: see the lock in os/shared_memory.h.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -27,5 +28,9 @@ struct Settlement {
 
 // Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it).
 Settlement settle(const os::Fd& deskMemory);
+
+// Takes the messages that no process has begun off a desk that will have no successor: as packets of one message each, with
+// the headers that they came with, in their order. Errors: as settle().
+std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory);
 
 }  // namespace troupe::mailbox

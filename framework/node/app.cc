@@ -66,7 +66,10 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
   std::vector<supervision::ChildDeclaration> declarations;
   for (const auto& sibling : blueprint_->children) declarations.push_back(sibling->declaration);
   declarations.push_back(child->declaration);
-  supervision::checkChildren(path_, blueprint_->flags, declarations);
+  SupervisorSpec flags = blueprint_->flags;
+  // App::stopWhen may still follow; run() checks again.
+  if (path_ == "/" && flags.autoShutdown == AutoShutdown::never) flags.autoShutdown = AutoShutdown::anySignificant;
+  supervision::checkChildren(path_, flags, declarations);
   blueprint_->children.push_back(std::move(child));
 }
 
@@ -238,6 +241,9 @@ int App::run() {
     for (unsigned i = 0; i < state_->opened->size(); ++i) state_->main->descriptors.push_back({(*state_->opened)[i], i});
     blueprint->children.push_back(state_->main);
   }
+  std::vector<supervision::ChildDeclaration> declarations;
+  for (const auto& child : blueprint->children) declarations.push_back(child->declaration);
+  supervision::checkChildren("/", blueprint->flags, declarations);
   if (state_->ticket) become(*blueprint, std::move(*state_->ticket), state_->arguments.empty() ? "" : state_->arguments[0]);
   if (const unsigned threads = os::threadCount(); threads > 1) {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +

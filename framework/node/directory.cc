@@ -241,7 +241,11 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
 bool Directory::settle(Entry& entry) {
   if (os::lockedByAnother(entry.desk)) return false;
   entry.unsettled = false;
-  for (const mailbox::CallInHand& call : mailbox::settle(entry.desk).calls) {
+  const mailbox::Settlement settlement = mailbox::settle(entry.desk);
+  if (settlement.casts > 0) {
+    hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) + " cast(s) in hand, which were dropped");
+  }
+  for (const mailbox::CallInHand& call : settlement.calls) {
     const Entry* const caller = byId(call.caller);
     if (caller == nullptr || caller->generation != call.generation) continue;
     wire::ControlMessage message;
@@ -257,7 +261,7 @@ bool Directory::settle(Entry& entry) {
 }
 
 void Directory::settleWaiting() {
-  bool more = false;
+  bool more = !writeHandedBack();
   for (const auto& [id, entry] : byId_) {
     if (entry->unsettled && !settle(*entry)) more = true;
   }
@@ -277,6 +281,24 @@ void Directory::settleWaiting() {
     }
   }
   if (more) again_.startIn(kLookAgain);
+}
+
+// What a worker had before it, and has not begun, is its pool's.
+void Directory::handBack(const Entry& worker) {
+  const Entry* const pool = byPath(parentOf(worker.path));
+  if (pool == nullptr || os::lockedByAnother(worker.desk)) return;
+  for (auto& packet : mailbox::takeUnhandled(worker.desk)) handedBack_.emplace_back(pool->id, std::move(packet));
+  if (!writeHandedBack()) again_.startIn(kLookAgain);
+}
+
+bool Directory::writeHandedBack() {
+  while (!handedBack_.empty()) {
+    const auto& [id, packet] = handedBack_.front();
+    const Entry* const pool = byId(id);
+    if (pool != nullptr && os::writePacket(pool->mailbox.get(), packet.data(), packet.size()) == os::PipeState::wouldBlock) return false;
+    handedBack_.pop_front();
+  }
+  return true;
 }
 
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
@@ -312,6 +334,7 @@ void Directory::forget(const std::string& path, const ExitReason& reason) {
 
 void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.claimed) end(entry, reason);
+  if (entry.role == wire::Role::poolWorker) handBack(entry);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
   for (const wire::ActorId watcher : entry.watchers) {

@@ -70,6 +70,8 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
+  void handBack(const Entry& worker);
+  bool writeHandedBack();
   void settleWaiting();
 
   // questions.cc: from anybody
@@ -93,6 +95,8 @@ class Directory {
   std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
+  // Messages of workers that have gone, on their way back into the mailbox of their pool.
+  std::deque<std::pair<wire::ActorId, std::vector<std::byte>>> handedBack_;
   loop::Timer again_;
 };
 

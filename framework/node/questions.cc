@@ -11,6 +11,7 @@ namespace troupe::node {
 
 namespace {
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
+bool isShared(const Entry& entry) { return entry.role == wire::Role::pool || entry.role == wire::Role::poolWorker; }
 }  // namespace
 
 Entry* Directory::lookUp(const std::string& from, const std::string& name) {
@@ -47,6 +48,7 @@ void Directory::onFind(const std::string& from, wire::ReceivedControl& message) 
   try {
     found.setActor(entry->id);
     found.setPath(entry->path.c_str());
+    found.setShared(isShared(*entry));
     if (!wantsSupervisor) {
       reply.attach(os::openWriteEnd(mailboxOf(*entry)));
       introduce(*asker, *entry);
@@ -80,7 +82,7 @@ void Directory::onIntroduce(const std::string& from, wire::ReceivedControl& mess
     const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
     if (!pipe.valid()) throw Error(ErrorKind::invalid, entry->path + " is a supervisor: it has no mailbox");
     wire::ControlMessage introduced;
-    introduced->setIntroduced();
+    introduced->initIntroduced().setShared(!reply && isShared(*entry));
     introduced.attach(os::openWriteEnd(pipe));
     introduce(*asker, *entry);
     answer(from, message->getRequest(), std::move(introduced));

@@ -46,6 +46,7 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<
 int Root::run() {
   os::raiseDescriptorLimit();
   os::adoptOrphans();
+  os::ignoreBrokenPipes();
   top_.begin();
   if (!finished_) loop_.run();
   top_.finishOutput();

@@ -35,6 +35,7 @@ struct Child {
   pid_t pid = 0;  // 0 before the fork
   std::unique_ptr<wire::ControlLane> lane;
   bool ready = false;
+  bool askedToStop = false;
   bool reaped = false;
   std::optional<ExitReason> said;       // why it ends, in its own words
   std::optional<ExitReason> killedFor;  // why this supervisor killed it

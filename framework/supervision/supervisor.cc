@@ -6,6 +6,7 @@
 #include <random>
 
 #include "supervision/launcher.h"
+#include "supervision/restart_rules.h"
 #include "supervision/supervisor_process.h"
 #include "wire/reason_codec.h"
 
@@ -99,6 +100,7 @@ void Supervisor::act(const AskStop& action) {
   Child* const child = find(action.key, action.incarnation);
   if (child == nullptr) return;
   if (child->pid == 0) return giveUpClaim(*child, {.kind = ExitKind::shutdown});
+  child->askedToStop = true;
   wire::ControlMessage message;
   message->setStop();
   child->lane->send(std::move(message));
@@ -335,7 +337,9 @@ void Supervisor::onLaneClosed(Child& child) {
 }
 
 void Supervisor::watchHealth(Child& child) {
-  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child] {
+  // Asked every half of the time, it has the other half to answer.
+  const Duration half = child.spec.watchdog / 2;
+  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child, half] {
     if (child.pongAwaited) {
       return kill(child, {.kind = ExitKind::hung, .text = "its event loop did not answer the watchdog"});
     }
@@ -343,9 +347,9 @@ void Supervisor::watchHealth(Child& child) {
     wire::ControlMessage ping;
     ping->setPing();
     child.lane->send(std::move(ping));
-    child.watchdog->startIn(child.spec.watchdog);
+    child.watchdog->startIn(half);
   });
-  child.watchdog->startIn(child.spec.watchdog);
+  child.watchdog->startIn(half);
 }
 
 void Supervisor::reap() {
@@ -363,7 +367,10 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
   const auto key = child.key;
   const auto incarnation = child.incarnation;
-  tellEnded(child, reason);
+  tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
+                                       .saidLeaving = child.said && child.said->clean(),
+                                       .becameReady = child.ready,
+                                       .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
   erase(child);
   apply(core_.ended(Clock::now(), key, incarnation, reason));
 }

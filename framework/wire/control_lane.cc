@@ -70,6 +70,7 @@ bool ControlLane::receive(unsigned most) {
         closed_ = true;
         poll_.want(loop::Interest::none);
         retry_.cancel();
+        waiting_.clear();  // with its descriptors: somebody may wait for what they lock
         scratch_.bytes.clear();
         handlers_.closed();
         return *alive;

@@ -7,20 +7,26 @@
 namespace troupe::wire {
 
 namespace {
+
+// The longest path that supervisors are expected to write into a message on its way up.
+constexpr std::size_t kRoomForPath = 4096;
+
 capnp::ReaderOptions controlOptions() {
   capnp::ReaderOptions options;
   options.traversalLimitInWords = 8 * os::kMaxChannelMessageBytes / sizeof(capnp::word);
   options.nestingLimit = 32;
   return options;
 }
+
 }  // namespace
 
 std::vector<std::byte> ControlMessage::encode() {
   const auto words = capnp::messageToFlatArray(*message_);
   const auto bytes = words.asBytes();
-  if (bytes.size() > os::kMaxChannelMessageBytes) {
+  const std::size_t most = os::kMaxChannelMessageBytes - (root_.getFrom().size() == 0 ? kRoomForPath : 0);
+  if (bytes.size() > most) {
     throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) + " bytes is larger than the " +
-                                        std::to_string(os::kMaxChannelMessageBytes) + " that a control lane takes");
+                                        std::to_string(most) + " that a control lane takes");
   }
   const auto* first = reinterpret_cast<const std::byte*>(bytes.begin());
   return {first, first + bytes.size()};

@@ -1,5 +1,7 @@
 #include "wire/message.h"
 
+#include <capnp/any.h>
+#include <kj/debug.h>
 #include <troupe/error.h>
 
 #include <limits>
@@ -26,8 +28,10 @@ capnp::ReaderOptions unlimitedOptions() {
 
 kj::ArrayPtr<const capnp::word> asArray(std::span<const capnp::word> words) { return {words.data(), words.size()}; }
 
-kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelope) {
+// A list can pretend to hold thousands that take no room, and each would cost a hook: an honest one takes two words.
+kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelope, std::size_t words) {
   const auto references = envelope.getReferences();
+  KJ_REQUIRE(references.size() <= words / 2, "more references than the message has room for", references.size());
   auto hooks = kj::heapArrayBuilder<kj::Maybe<kj::Own<capnp::ClientHook>>>(references.size());
   for (const auto reference : references) {
     const auto path = reference.getPath();
@@ -36,7 +40,26 @@ kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelo
   return hooks.finish();
 }
 
+void checkFields(const capnp::AnyStruct::Reader& value) {
+  for (const auto pointer : value.getPointerSection()) checkDeep(pointer);
+}
+
 }  // namespace
+
+void checkDeep(capnp::AnyPointer::Reader value) {
+  if (value.isStruct()) {
+    checkFields(value.getAs<capnp::AnyStruct>());
+  } else if (value.isList()) {
+    const auto list = value.getAs<capnp::AnyList>();
+    if (list.getElementSize() == capnp::ElementSize::POINTER) {
+      for (const auto pointer : list.as<capnp::List<capnp::AnyPointer>>()) checkDeep(pointer);
+    } else if (list.getElementSize() == capnp::ElementSize::INLINE_COMPOSITE) {
+      for (const auto each : list.as<capnp::List<capnp::AnyStruct>>()) checkFields(each);
+    }
+  } else if (value.isCapability()) {
+    static_cast<void>(value.getAs<capnp::Capability>());
+  }
+}
 
 OutgoingMessage::OutgoingMessage()
     : message_(kj::arrayPtr(scratch_.data(), scratch_.size())),
@@ -70,7 +93,7 @@ std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words)
     : checked_(asArray(words), checkedOptions()),
       unlimited_(asArray(words), unlimitedOptions()),
-      capabilities_(hooksOf(checked_.getRoot<Envelope>())),
+      capabilities_(hooksOf(checked_.getRoot<Envelope>(), words.size())),
       envelope_(checked_.getRoot<Envelope>()),
       checkedBody_(capabilities_.imbue(checked_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()),
       body_(capabilities_.imbue(unlimited_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()) {}

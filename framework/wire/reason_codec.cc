@@ -1,12 +1,29 @@
 #include "wire/reason_codec.h"
 
+#include <algorithm>
+#include <string_view>
+
 namespace troupe::wire {
 
 namespace {
 constexpr auto kLastExitKind = static_cast<std::uint16_t>(ExitKind::notStarted);
 constexpr auto kLastErrorKind = static_cast<std::uint16_t>(ErrorKind::system);
 
-std::string toString(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
+// At most kMaxReasonText bytes of it, and no part of a character that was cut in two.
+std::string_view shortened(std::string_view text) {
+  if (text.size() <= kMaxReasonText) return text;
+  std::size_t end = kMaxReasonText;
+  for (unsigned i = 0; i < 3 && (static_cast<unsigned char>(text[end]) & 0xc0) == 0x80; ++i) --end;
+  return text.substr(0, end);
+}
+
+std::string toString(capnp::Text::Reader text) { return std::string(shortened({text.cStr(), text.size()})); }
+
+template <class Init>
+void writeText(std::string_view text, Init init) {
+  const auto kept = shortened(text);
+  if (!kept.empty()) std::copy(kept.begin(), kept.end(), init(static_cast<unsigned>(kept.size())).begin());
+}
 }  // namespace
 
 void write(ExitReasonData::Builder to, const ExitReason& reason) {
@@ -14,7 +31,7 @@ void write(ExitReasonData::Builder to, const ExitReason& reason) {
   to.setCode(reason.code);
   to.setCoreDumped(reason.coreDumped);
   to.setDuringStart(reason.duringStart);
-  if (!reason.text.empty()) to.setText(reason.text.c_str());
+  writeText(reason.text, [&](unsigned size) { return to.initText(size); });
 }
 
 ExitReason read(ExitReasonData::Reader from) {
@@ -29,7 +46,7 @@ ExitReason read(ExitReasonData::Reader from) {
 
 void write(ErrorData::Builder to, const Error& error) {
   to.setKind(static_cast<std::uint16_t>(error.kind()));
-  to.setMessage(error.message().c_str());
+  writeText(error.message(), [&](unsigned size) { return to.initMessage(size); });
   to.setSystemError(error.systemError());
   write(to.initReason(), error.exitReason());
 }

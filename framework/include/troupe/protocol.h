@@ -53,7 +53,8 @@ struct Protocol;
 //     sendCall<Params, Results>(interfaceId, method, name, fill) const
 //     sendCast<Params>(interfaceId, method, name, fill) const
 //
-// which invoke fill(Params::Builder) before they return. `name` is "Greeter.greet", for people.
+// which invoke fill(Params::Builder) before they return, and check(Results::Reader) on the reply; it throws kj::Exception
+// where any part of that is malformed. `name` is "Greeter.greet", for people.
 template <class I, class Derived>
 class RefMethods;
 

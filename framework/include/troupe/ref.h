@@ -20,6 +20,7 @@
 
 #include <capnp/any.h>
 #include <capnp/capability.h>
+#include <kj/exception.h>
 
 #include <concepts>
 #include <coroutine>
@@ -66,12 +67,15 @@ capnp::Capability::Client clientOf(const RefBase& ref);
 // The message of a reply, which it owns.
 class ReplyMessage {
  public:
-  explicit ReplyMessage(std::shared_ptr<const void> owner, capnp::AnyPointer::Reader body)
-      : owner_(std::move(owner)), body_(body) {}
+  ReplyMessage(std::shared_ptr<const void> owner, capnp::AnyPointer::Reader checked, capnp::AnyPointer::Reader body)
+      : owner_(std::move(owner)), checked_(checked), body_(body) {}
+  // For checking: reading more than an honest message needs, throws. Then body() can be read without a limit.
+  capnp::AnyPointer::Reader checked() const { return checked_; }
   capnp::AnyPointer::Reader body() const { return body_; }
 
  private:
   std::shared_ptr<const void> owner_;
+  capnp::AnyPointer::Reader checked_;
   capnp::AnyPointer::Reader body_;
 };
 
@@ -85,6 +89,8 @@ class CallHandle {
   bool done() const;
   void whenDone(std::coroutine_handle<> waiting) const;
   ReplyMessage take() const;
+  // The reply is malformed: throws `invalid`.
+  [[noreturn]] void malformed(const kj::Exception& what) const;
 
  private:
   std::shared_ptr<PendingCall> call_;
@@ -123,6 +129,10 @@ class Draft {
 
 }  // namespace detail
 
+// Throws kj::Exception where a reply of this type is malformed.
+template <class R>
+using ReplyCheck = void (*)(const typename R::Reader&);
+
 // The results of a call; `->` gives the reader of its result struct.
 template <class R>
 class Reply {
@@ -141,13 +151,22 @@ class Reply {
 template <class R>
 class [[nodiscard("a call is co_awaited; where no answer is wanted, declare a cast")]] Call {
  public:
-  explicit Call(detail::CallHandle handle) : handle_(std::move(handle)) {}
+  Call(detail::CallHandle handle, ReplyCheck<R> check) : handle_(std::move(handle)), check_(check) {}
   bool await_ready() const { return handle_.done(); }
   void await_suspend(std::coroutine_handle<> waiting) const { handle_.whenDone(waiting); }
-  Reply<R> await_resume() const { return Reply<R>(handle_.take()); }
+  Reply<R> await_resume() const {
+    detail::ReplyMessage message = handle_.take();
+    try {
+      check_(message.checked().getAs<R>());
+    } catch (const kj::Exception& exception) {
+      handle_.malformed(exception);
+    }
+    return Reply<R>(std::move(message));
+  }
 
  private:
   detail::CallHandle handle_;
+  ReplyCheck<R> check_;
 };
 
 // A cast under way: co_await goes on when there was room for it. Not awaited, it must have found room at once: its destructor
@@ -208,11 +227,11 @@ class Ref : public RefBase, public detail::RefMethodsOf<I, Ref<I>, typename Prot
   }
 
   // Used by the generated methods.
-  template <class Params, class Results, class Fill>
-  Call<Results> sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill) const {
+  template <class Params, class Results, class Fill, class Check>
+  Call<Results> sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill, const Check&) const {
     detail::Draft draft(*this, interfaceId, method, name);
     fill(draft.body().template initAs<Params>());
-    return Call<Results>(draft.call());
+    return Call<Results>(draft.call(), [](const typename Results::Reader& results) { Check()(results); });
   }
   template <class Params, class Fill>
   Cast sendCast(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill) const {

@@ -79,30 +79,30 @@ class SupervisorRef {
   // Starts one more instance of a template, with these arguments after those given to each(): numbers, bool, text, Ref,
   // net::Stream, net::Listener. Sockets move into the new process.
   template <class... Args>
-  Task<StartedChild> start(std::string templateId, Args... args) {
+  Task<StartedChild> start(std::string templateId, Args... args) const {
     return startInstance(std::move(templateId), ArgumentList::of(std::move(args)...));
   }
   // Adds a child and starts it. The class must be one of this very program.
   template <class A, class... Args>
-  Task<StartedChild> startChild(std::string id, ChildSpec spec, Args... args) {
+  Task<StartedChild> startChild(std::string id, ChildSpec spec, Args... args) const {
     return startActor(std::move(id), detail::constructibleType<A>(), std::move(spec), ArgumentList::of(std::move(args)...));
   }
   // Waits until it has ended. A child that has none running is fine.
-  Task<> stop(std::string id);
-  Task<StartedChild> restart(std::string id);
-  Task<> remove(std::string id);
+  Task<> stop(std::string id) const;
+  Task<StartedChild> restart(std::string id) const;
+  Task<> remove(std::string id) const;
   // In start order; the instances of a template in its place.
-  Task<std::vector<ChildInfo>> children();
-  Task<ChildCounts> count();
-  Task<ChildSpec> spec(std::string id);
+  Task<std::vector<ChildInfo>> children() const;
+  Task<ChildCounts> count() const;
+  Task<ChildSpec> spec(std::string id) const;
   // Live change: of the supervisor's own strategy, limits and autoShutdown; and of children's specs, each by its id. Running
   // children keep their processes; the new values hold from the next decision on. Errors: invalid, and nothing is changed.
-  Task<> change(SupervisorSpec flags);
-  Task<> change(std::vector<NamedChildSpec> specs);
+  Task<> change(SupervisorSpec flags) const;
+  Task<> change(std::vector<NamedChildSpec> specs) const;
 
  private:
-  Task<StartedChild> startInstance(std::string templateId, ArgumentList arguments);
-  Task<StartedChild> startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments);
+  Task<StartedChild> startInstance(std::string templateId, ArgumentList arguments) const;
+  Task<StartedChild> startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments) const;
 
   std::string path_;
   Duration deadline_ = kForever;
