@@ -2,15 +2,28 @@
 
 #include <troupe/error.h>
 
+#include <cstring>
+
 #include "os/packet_pipe.h"
 
 namespace troupe::mailbox {
+
+namespace {
+
+// All messages of a packet are in the mask. More than those would be the work of a stray pointer.
+bool holds(const std::atomic<std::uint64_t>& mask, unsigned messages) {
+  const std::uint64_t all = maskOf(messages);
+  return (mask.load(std::memory_order_relaxed) & all) == all;
+}
+
+}  // namespace
 
 Desk::Desk(const os::Fd& memory, os::Fd mailbox, Fault fault)
     : mapping_(memory, kDeskBytes),
       memory_(static_cast<DeskMemory*>(mapping_.data())),
       mailbox_(std::move(mailbox)),
       fault_(std::move(fault)) {
+  extent_.fill(kPageBytes);
   if (memory_->layout == 0) memory_->layout = kDeskLayout;
   if (memory_->layout != kDeskLayout) {
     throw Error(ErrorKind::invalid, "the desk that a predecessor left has layout " + std::to_string(memory_->layout) +
@@ -49,7 +62,7 @@ bool Desk::openNextSlot() {
     DeskSlot& slot = memory_->slots[i];
     const wire::PacketHeader& header = memory_->header(i);
     if (header.bytes == 0) continue;
-    if (slot.begun.load(std::memory_order_relaxed) == maskOf(header.messages) && header.messages > 0) continue;
+    if (header.messages > 0 && holds(slot.begun, header.messages)) continue;
     if (oldest == kDeskSlots || slot.arrival < memory_->slots[oldest].arrival) oldest = i;
   }
   if (oldest != kDeskSlots) {
@@ -64,28 +77,17 @@ bool Desk::readIntoFreeSlot() {
     std::size_t free = kDeskSlots;
     for (std::size_t i = 0; i < kDeskSlots && free == kDeskSlots; ++i) {
       const wire::PacketHeader& header = memory_->header(i);
-      const bool allDone = memory_->slots[i].done.load(std::memory_order_relaxed) == maskOf(header.messages);
-      if (header.bytes == 0 || allDone) free = i;
+      if (header.bytes == 0 || holds(memory_->slots[i].done, header.messages)) free = i;
     }
     if (free == kDeskSlots) {
       full_ = true;
       return false;
     }
-    DeskSlot& slot = memory_->slots[free];
-    memory_->header(free).bytes = 0;
-    DeskMemory::barrier();
-    slot.begun.store(0, std::memory_order_relaxed);
-    slot.done.store(0, std::memory_order_relaxed);
-    slot.arrival = ++memory_->arrivals;
-    DeskMemory::barrier();
+    clear(free);
     const os::PacketRead read = os::readPacket(mailbox_.get(), memory_->packets[free]);
     DeskMemory::barrier();
-    if (read.state != os::PipeState::done) {
-      memory_->header(free).bytes = 0;
-      return false;
-    }
-    // A short packet leaves what stood behind it: its length says so, and it is checked against what was read here, by a
-    // successor against itself.
+    if (read.state != os::PipeState::done) return false;
+    extent_[free] = read.bytes;
     if (read.bytes < sizeof(wire::PacketHeader) || memory_->header(free).bytes != read.bytes) {
       const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort : wire::PacketFault::wrongLength;
       memory_->header(free).bytes = 0;
@@ -95,6 +97,19 @@ bool Desk::readIntoFreeSlot() {
     }
     if (open(free)) return true;
   }
+}
+
+// Makes a slot ready for the kernel to write to: see mailbox/desk_layout.h for the order.
+void Desk::clear(std::size_t at) {
+  DeskSlot& slot = memory_->slots[at];
+  memory_->header(at).bytes = 0;
+  DeskMemory::barrier();
+  std::memset(memory_->packets[at], 0, extent_[at]);
+  extent_[at] = 0;
+  slot.begun.store(0, std::memory_order_relaxed);
+  slot.done.store(0, std::memory_order_relaxed);
+  slot.arrival = ++memory_->arrivals;
+  DeskMemory::barrier();
 }
 
 bool Desk::open(std::size_t slot) {

@@ -8,6 +8,7 @@
 // Threads: the loop thread of the owning process only.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -57,6 +58,7 @@ class Desk {
   bool openNextSlot();
   bool readIntoFreeSlot();
   bool open(std::size_t slot);
+  void clear(std::size_t slot);
 
   os::Mapping mapping_;
   DeskMemory* memory_;
@@ -66,6 +68,8 @@ class Desk {
   unsigned index_ = 0;
   bool open_ = false;
   wire::PacketView packet_;
+  // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
+  std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;
   std::uint64_t malformed_ = 0;
 };

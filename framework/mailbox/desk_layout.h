@@ -4,8 +4,9 @@
 //   free         the packet's `bytes` is 0, or all its messages are done
 //   delivered    the kernel has written a packet: `bytes` is not 0; no message begun. A successor hands it out.
 //   in hand      some messages are begun, not all are done
-// Freeing a slot sets `bytes` to 0 first, then clears `begun` and `done`, then lets the kernel write: so a packet that is
-// found was never seen through the masks of the packet before it.
+// Freeing a slot sets `bytes` to 0 first, then clears what is left of the old packet, `begun` and `done`, then lets the kernel
+// write: so a packet that is found was never seen through the masks of the packet before it, nor continued by its content, also
+// where its length is a lie and the process died before it could compare it with what read() said.
 #pragma once
 
 #include <atomic>

@@ -10,13 +10,13 @@ namespace {
 
 constexpr auto kNever = loop::Clock::time_point::max();
 
-struct Packet {
+}  // namespace
+
+struct Outbox::Packet {
   wire::PacketBuilder content;
   std::vector<MessageToken> tokens;        // of the answers in it
   loop::Clock::time_point deadline = loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
 };
-
-}  // namespace
 
 struct Outbox::Line {
   explicit Line(Destination destination) : to(destination) {}
@@ -33,6 +33,7 @@ struct Outbox::Line {
   std::deque<std::weak_ptr<Waiter>> waiters;
   std::unique_ptr<loop::Poll> room;
   bool unwritten = false;
+  bool waitersTurn = false;  // the next put() is by the one who has waited longest
 };
 
 Outbox::Outbox(loop::Loop& loop, Owner owner, Hooks hooks)
@@ -56,6 +57,7 @@ Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
     ++dropped_;
     return Put::gone;
   }
+  if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
   if (line.packets.size() >= kMaxWaitingPackets) {
     write(line);
     if (line.packets.size() >= kMaxWaitingPackets) return Put::noRoom;
@@ -72,6 +74,10 @@ void Outbox::putAnswer(Destination to, std::span<const std::byte> message, Messa
     return;
   }
   append(line, message, token, deadline);
+  if (line.packets.size() > kMaxWaitingAnswers) {
+    drop(*line.packets.front());
+    line.packets.pop_front();
+  }
 }
 
 void Outbox::append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
@@ -129,7 +135,7 @@ bool Outbox::writeFirst(Line& line) {
 
 void Outbox::waitForRoom(Line& line) {
   line.full = true;
-  if (!line.packets.front()->tokens.empty()) overdue_.startIn(std::chrono::seconds(1));
+  if (line.to.lane == wire::Lane::reply) lookForOverdue();
   if (line.room) {
     line.room->want(loop::Interest::writable);
     return;
@@ -155,8 +161,22 @@ void Outbox::written(Line& line) {
 
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
-  lineTo(to).waiters.push_back(waiter);
+  Line& line = lineTo(to);
+  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+    line.waiters.push_back(waiter);
+  } else {
+    // There is room by now, and nothing would tell of it again.
+    loop_.post([weak = std::weak_ptr(waiter)] {
+      if (const auto still = weak.lock()) still->resume();
+    });
+  }
   return waiter;
+}
+
+// Those who have given up do not count.
+bool Outbox::hasWaiters(Line& line) {
+  while (!line.waiters.empty() && line.waiters.front().expired()) line.waiters.pop_front();
+  return !line.waiters.empty();
 }
 
 // Each that is woken may fill the line again, so they are woken one by one.
@@ -164,7 +184,10 @@ void Outbox::wakeWaiters(Line& line) {
   while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
-    if (waiter) waiter->resume();
+    if (!waiter) continue;
+    line.waitersTurn = true;
+    waiter->resume();
+    line.waitersTurn = false;
   }
 }
 
@@ -188,13 +211,15 @@ void Outbox::close(Destination to) {
   line.full = false;
   line.room.reset();
   line.pipe.reset();
-  for (const auto& packet : line.packets) {
-    dropped_ += packet->content.messages() - packet->tokens.size();
-    for (const MessageToken token : packet->tokens) hooks_.answered(token);
-  }
+  for (const auto& packet : line.packets) drop(*packet);
   line.packets.clear();
   wakeWaiters(line);
   lines_.erase(to);
+}
+
+void Outbox::drop(Packet& packet) {
+  dropped_ += packet.content.messages();
+  for (const MessageToken token : packet.tokens) hooks_.answered(token);
 }
 
 void Outbox::letGoOfAnswers() {
@@ -206,19 +231,26 @@ void Outbox::letGoOfAnswers() {
   }
 }
 
+// Not moved by each line that is full: so it does come.
+void Outbox::lookForOverdue() {
+  if (std::exchange(looking_, true)) return;
+  overdue_.startIn(std::chrono::seconds(1));
+}
+
 void Outbox::dropOverdue() {
+  looking_ = false;
   const auto now = loop::Clock::now();
   bool more = false;
   for (auto& [to, line] : lines_) {
     if (to.lane != wire::Lane::reply || !line->full) continue;
     std::erase_if(line->packets, [&](const auto& packet) {
       if (packet->deadline > now) return false;
-      for (const MessageToken token : packet->tokens) hooks_.answered(token);
+      drop(*packet);
       return true;
     });
     more = more || !line->packets.empty();
   }
-  if (more) overdue_.startIn(std::chrono::seconds(1));
+  if (more) lookForOverdue();
 }
 
 std::size_t Outbox::waitingPackets() const {

@@ -3,8 +3,8 @@
 //
 // Order:     first in, first out for each destination.
 // Loss:      none while this process lives, except what is put for a destination that has gone for good.
-// Memory:    bounded for each destination (kMaxWaitingPackets); past that put() says noRoom, but for answers, which are bounded
-//            by the desk they answer to.
+// Memory:    bounded for each destination. Past kMaxWaitingPackets put() says noRoom; past kMaxWaitingAnswers the oldest answers
+//            are dropped, whose caller does not read, and learns by its deadline.
 // Ownership: keeps the write ends that it is given, one for each destination, until that has gone.
 // Threads:   the loop's.
 #pragma once
@@ -36,13 +36,14 @@ struct Destination {
 class Outbox {
  public:
   static constexpr std::size_t kMaxWaitingPackets = 16;
+  static constexpr std::size_t kMaxWaitingAnswers = 256;  // packets
 
   struct Owner {
     wire::ActorId actor = 0;
     std::uint32_t generation = 0;
   };
   struct Hooks {
-    // Asks for a write end; the answer is introduced() or close(), later or at once.
+    // Asks for a write end; the answer is introduced() or close(), later: not from within this.
     std::function<void(Destination)> introduce;
     // An answer has left this process, or nobody waits for it any more: the message on the desk is over.
     std::function<void(MessageToken)> answered;
@@ -50,6 +51,7 @@ class Outbox {
   Outbox(loop::Loop& loop, Owner owner, Hooks hooks);
   ~Outbox();
 
+  // noRoom also where others wait for room: nobody overtakes them.
   enum class Put { placed, noRoom, gone };
   Put put(Destination to, std::span<const std::byte> message);
   // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it could not be
@@ -75,10 +77,11 @@ class Outbox {
   void close(Destination to);
 
   std::size_t waitingPackets() const;
-  // Messages that were waiting for an actor when it went, or were put for it then.
+  // Messages that were waiting for an actor when it went, or were put for it then, and answers that nobody has read.
   std::uint64_t droppedMessages() const { return dropped_; }
 
  private:
+  struct Packet;
   struct Line;
   struct Hash {
     std::size_t operator()(const Destination& to) const {
@@ -86,13 +89,16 @@ class Outbox {
     }
   };
   Line& lineTo(Destination to);
+  static bool hasWaiters(Line& line);
   void append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
               loop::Clock::time_point deadline);
   void write(Line& line);
   bool writeFirst(Line& line);
   void waitForRoom(Line& line);
   void written(Line& line);
+  void drop(Packet& packet);
   void wakeWaiters(Line& line);
+  void lookForOverdue();
   void dropOverdue();
 
   loop::Loop& loop_;
@@ -102,6 +108,7 @@ class Outbox {
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
+  bool looking_ = false;
 };
 
 }  // namespace troupe::mailbox

@@ -1,6 +1,8 @@
 #include "mailbox/settle.h"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <utility>
 
 #include "mailbox/desk_layout.h"
@@ -10,6 +12,23 @@
 namespace troupe::mailbox {
 
 namespace {
+
+// The packet in a slot, read from a copy: the dead may have left the memory to somebody who still writes to it.
+class SlotCopy {
+ public:
+  // False where the slot is free, or what lies in it is no packet.
+  bool take(DeskMemory& memory, std::size_t slot) {
+    std::memcpy(bytes_.data(), memory.packets[slot], bytes_.size());
+    wire::PacketHeader header;
+    std::memcpy(&header, bytes_.data(), sizeof header);
+    return wire::PacketView::parse(bytes_.data(), header.bytes, packet_) == wire::PacketFault::none;
+  }
+  const wire::PacketView& packet() const { return packet_; }
+
+ private:
+  alignas(8) std::array<std::byte, wire::kMaxPacketBytes> bytes_;
+  wire::PacketView packet_;
+};
 
 void note(const wire::PacketView& packet, unsigned index, Settlement& settlement) {
   try {
@@ -37,15 +56,14 @@ Settlement settle(const os::Fd& deskMemory) {
   auto& memory = *static_cast<DeskMemory*>(mapping.data());
   Settlement settlement;
   if (memory.layout != kDeskLayout) return settlement;
+  SlotCopy copy;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
     DeskSlot& slot = memory.slots[i];
     const std::uint64_t inHand = slot.begun.load() & ~slot.done.load();
     if (memory.header(i).bytes == 0 || inHand == 0) continue;
-    wire::PacketView packet;
-    const auto fault = wire::PacketView::parse(memory.packets[i], memory.header(i).bytes, packet);
-    if (fault == wire::PacketFault::none) {
-      for (unsigned index = 0; index < packet.messages(); ++index) {
-        if (inHand >> index & 1) note(packet, index, settlement);
+    if (copy.take(memory, i)) {
+      for (unsigned index = 0; index < copy.packet().messages(); ++index) {
+        if ((inHand >> index & 1) != 0) note(copy.packet(), index, settlement);
       }
     }
     slot.done.store(slot.done.load() | inHand);
@@ -57,10 +75,10 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   const os::Mapping mapping(deskMemory, kDeskBytes);
   auto& memory = *static_cast<DeskMemory*>(mapping.data());
   std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
+  SlotCopy copy;
   for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
-    wire::PacketView packet;
-    const auto bytes = memory.header(i).bytes;
-    if (bytes == 0 || wire::PacketView::parse(memory.packets[i], bytes, packet) != wire::PacketFault::none) continue;
+    if (memory.header(i).bytes == 0 || !copy.take(memory, i)) continue;
+    const wire::PacketView& packet = copy.packet();
     const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load();
     for (unsigned index = 0; index < packet.messages(); ++index) {
       if ((left >> index & 1) == 0) continue;

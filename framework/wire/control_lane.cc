@@ -2,11 +2,17 @@
 
 #include <troupe/error.h>
 
+#include <cstring>
+
+#include "os/shared_memory.h"
+
 namespace troupe::wire {
 
 namespace {
 // So many messages of one lane in a row; then the other lanes have their turn.
 constexpr unsigned kBurst = 64;
+// No control message is as short as this: it stands for one in a memory file.
+constexpr std::size_t kWord = sizeof(std::uint64_t);
 }  // namespace
 
 ControlLane::ControlLane(loop::Loop& loop, os::Fd channel, Handlers handlers)
@@ -23,7 +29,7 @@ ControlLane::~ControlLane() { *alive_ = false; }
 
 void ControlLane::send(ControlMessage message) {
   if (closed_) return;
-  Waiting next{message.encode(), std::move(message.descriptors())};
+  Waiting next = packed(std::move(message));
   if (waiting_.empty() && sendNow(next) != os::ChannelState::wouldBlock) return;
   waiting_.push_back(std::move(next));
   wantEvents();
@@ -31,6 +37,32 @@ void ControlLane::send(ControlMessage message) {
     stuck_ = true;
     handlers_.stuck();
   }
+}
+
+ControlLane::Waiting ControlLane::packed(ControlMessage message) {
+  Waiting packed{message.encode(), std::move(message.descriptors())};
+  const std::size_t size = packed.bytes.size();
+  if (size <= os::kMaxChannelMessageBytes) return packed;
+  os::Fd memory = os::makeSharedMemory("troupe-control", size);
+  const os::Mapping mapping(memory, size);
+  std::memcpy(mapping.data(), packed.bytes.data(), size);
+  packed.descriptors.push_back(std::move(memory));
+  packed.bytes.resize(kWord);
+  std::memcpy(packed.bytes.data(), &size, kWord);
+  return packed;
+}
+
+ReceivedControl ControlLane::unpacked(os::ChannelMessage& message) {
+  auto descriptors = std::exchange(message.descriptors, {});
+  if (message.bytes.size() != kWord) return {message.bytes, std::move(descriptors)};
+  std::size_t size = 0;
+  std::memcpy(&size, message.bytes.data(), kWord);
+  if (descriptors.empty() || size > kMaxControlBytes) {
+    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(size) + " bytes came without its memory");
+  }
+  const os::Mapping mapping(descriptors.back(), size);
+  descriptors.pop_back();
+  return {{static_cast<const std::byte*>(mapping.data()), size}, std::move(descriptors)};
 }
 
 os::ChannelState ControlLane::sendNow(const Waiting& message) {
@@ -79,8 +111,7 @@ bool ControlLane::receive(unsigned most) {
     if (scratch_.descriptorsLost) handlers_.fault("descriptors of a control message were lost: no more can be opened");
     if (!*alive) return false;
     try {
-      ReceivedControl received(scratch_.bytes, std::move(scratch_.descriptors));
-      scratch_.descriptors.clear();
+      ReceivedControl received = unpacked(scratch_);
       handlers_.message(received);
     } catch (const Error& error) {
       if (*alive) handlers_.fault(error.message());

@@ -1,6 +1,8 @@
 // One end of a control lane, on an event loop: control messages with their descriptors, both ways, never blocking.
 //
 // Order:   first in, first out.
+// Size:    what is too large for the channel (a list of thousands of children) goes as a memory file beside a message of one word,
+//          its size in bytes; it is the last descriptor.
 // Loss:    none while both ends live. What the kernel has no room for waits here; where more than kMaxWaiting messages wait
 //          the other side is not reading any more: `stuck` is reported once, and its process should be killed.
 // Errors:  a malformed message from the other side is given to `fault` and costs only itself.
@@ -20,7 +22,7 @@ namespace troupe::wire {
 
 class ControlLane {
  public:
-  static constexpr std::size_t kMaxWaiting = 65536;
+  static constexpr std::size_t kMaxWaiting = 16384;
 
   struct Handlers {
     std::function<void(ReceivedControl&)> message;
@@ -49,6 +51,8 @@ class ControlLane {
   };
   // False where the lane was destroyed by a handler.
   bool receive(unsigned most);
+  static Waiting packed(ControlMessage message);
+  static ReceivedControl unpacked(os::ChannelMessage& message);
   os::ChannelState sendNow(const Waiting& message);
   void sendWaiting();
   void wantEvents();

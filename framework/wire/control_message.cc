@@ -13,7 +13,7 @@ constexpr std::size_t kRoomForPath = 4096;
 
 capnp::ReaderOptions controlOptions() {
   capnp::ReaderOptions options;
-  options.traversalLimitInWords = 8 * os::kMaxChannelMessageBytes / sizeof(capnp::word);
+  options.traversalLimitInWords = 8 * kMaxControlBytes / sizeof(capnp::word);
   options.nestingLimit = 32;
   return options;
 }
@@ -23,7 +23,7 @@ capnp::ReaderOptions controlOptions() {
 std::vector<std::byte> ControlMessage::encode() {
   const auto words = capnp::messageToFlatArray(*message_);
   const auto bytes = words.asBytes();
-  const std::size_t most = os::kMaxChannelMessageBytes - (root_.getFrom().size() == 0 ? kRoomForPath : 0);
+  const std::size_t most = kMaxControlBytes - (root_.getFrom().size() == 0 ? kRoomForPath : 0);
   if (bytes.size() > most) {
     throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) + " bytes is larger than the " +
                                         std::to_string(most) + " that a control lane takes");

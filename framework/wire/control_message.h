@@ -17,6 +17,9 @@
 
 namespace troupe::wire {
 
+// What a control lane takes: far more than any message needs, but for lists of thousands of children.
+inline constexpr std::size_t kMaxControlBytes = 8 * 1024 * 1024;
+
 // What a claim is for (Control.claim.role).
 enum class Role : std::uint8_t {
   actor,       // a mailbox of its own
