@@ -163,8 +163,8 @@ void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& 
   if (answer->isIntroduced() && answer.has(0)) return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
                                        : Error(ErrorKind::system, "its address could not be received: no more can be opened");
-  if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
   outbox_.close(to);
+  if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
 }
 
 void ActorProcess::watch(wire::ActorId actor) {
@@ -205,9 +205,10 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
     case wire::Control::GONE: {
       const auto gone = message->getGone();
       const ExitReason reason = wire::read(gone.getReason());
-      calls_.failCallee(gone.getActor(), Error::gone("it has stopped for good: " + reason.toString(), reason));
+      // Closed first: who learns of it and calls again at once must not be put with what is dropped here.
       outbox_.close({gone.getActor(), wire::Lane::mailbox});
-      return outbox_.close({gone.getActor(), wire::Lane::reply});
+      outbox_.close({gone.getActor(), wire::Lane::reply});
+      return calls_.failCallee(gone.getActor(), Error::gone("it has stopped for good: " + reason.toString(), reason));
     }
     case wire::Control::CALL_FAILED: {
       const auto failed = message->getCallFailed();

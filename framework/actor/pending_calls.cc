@@ -1,5 +1,7 @@
 #include "actor/pending_calls.h"
 
+#include <cstring>
+
 #include "wire/reason_codec.h"
 
 namespace troupe::actor {
@@ -10,8 +12,13 @@ constexpr unsigned kBurst = 64;
 
 // A reply with the memory that its readers look at.
 struct OwnedReply {
-  explicit OwnedReply(std::span<const capnp::word> from) : words(from.begin(), from.end()), message(words) {}
-  std::vector<capnp::word> words;
+  explicit OwnedReply(std::span<const capnp::word> from) : words(copyOf(from)), message({words.begin(), words.size()}) {}
+  static kj::Array<capnp::word> copyOf(std::span<const capnp::word> from) {
+    auto copy = kj::heapArray<capnp::word>(from.size());
+    std::memcpy(copy.begin(), from.data(), from.size_bytes());
+    return copy;
+  }
+  kj::Array<capnp::word> words;
   wire::IncomingMessage message;
 };
 

@@ -29,7 +29,7 @@ std::string parentOf(const std::string& path) {
 }  // namespace
 
 Directory::Directory(loop::Loop& loop, Hooks hooks)
-    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { settleWaiting(); }) {}
+    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { lookAgain(); }) {}
 
 Entry* Directory::byPath(const std::string& path) {
   const auto found = byPath_.find(path);
@@ -62,6 +62,17 @@ void Directory::notify(wire::ActorId whom, wire::ControlMessage message) {
 
 void Directory::onMessage(wire::ReceivedControl& message) {
   const std::string from = message->getFrom().size() == 0 ? "/" : wire::toString(message->getFrom());
+  // The root must live on, whatever comes, and whatever the system has run out of.
+  try {
+    handle(from, message);
+  } catch (const Error& error) {
+    hooks_.warn("a control message of " + from + " could not be served: " + error.message());
+  } catch (const kj::Exception& exception) {
+    hooks_.warn("a malformed control message of " + from + " was dropped: " + exception.getDescription().cStr());
+  }
+}
+
+void Directory::handle(const std::string& from, wire::ReceivedControl& message) {
   switch (message->which()) {
     case wire::Control::CLAIM: return onClaim(from, message);
     case wire::Control::STARTED: return onStarted(from, message->getStarted());
@@ -87,8 +98,14 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
     if (path == from || parentOf(path) != from) {
       throw Error(ErrorKind::invalid, from + " claims " + path + ", which is no child of its");
     }
-    Entry& entry = entryFor(path, claim);
     const Entry* const supervisor = byPath(from);
+    if (from != "/" && (supervisor == nullptr || !supervisor->claimed || !isSupervisor(supervisor->role))) {
+      throw Error(ErrorKind::invalid, from + " claims " + path + ", and is no supervisor that runs");
+    }
+    if (claim.getRole() > static_cast<std::uint8_t>(wire::Role::pool)) {
+      throw Error(ErrorKind::invalid, from + " claims " + path + " for a role that this version does not know");
+    }
+    Entry& entry = entryFor(path, claim);
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
       waiting_.push_back({entry.id, from, message->getRequest(), loop::Clock::now()});
@@ -183,6 +200,7 @@ void Directory::onStarted(const std::string& from, wire::Control::Started::Reade
 void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   Entry* const entry = byId(up.getActor());
   if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
+  if (entry->generation != up.getGeneration()) return;
   std::vector<std::string> left;
   for (auto it = byPath_.lower_bound(entry->path + "/"); it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
     const bool child = parentOf(it->first) == entry->path;
@@ -237,11 +255,17 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.watched.clear();
 }
 
-// Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has.
+// Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has, or the
+// system has run out of what it takes to look.
 bool Directory::settle(Entry& entry) {
-  if (os::lockedByAnother(entry.desk)) return false;
+  mailbox::Settlement settlement;
+  try {
+    if (os::lockedByAnother(entry.desk)) return false;
+    settlement = mailbox::settle(entry.desk);
+  } catch (const Error&) {
+    return false;
+  }
   entry.unsettled = false;
-  const mailbox::Settlement settlement = mailbox::settle(entry.desk);
   if (settlement.casts > 0) {
     hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) + " cast(s) in hand, which were dropped");
   }
@@ -258,6 +282,15 @@ bool Directory::settle(Entry& entry) {
     notify(call.caller, std::move(message));
   }
   return true;
+}
+
+void Directory::lookAgain() {
+  try {
+    settleWaiting();
+  } catch (const Error& error) {
+    hooks_.warn(error.message());
+    again_.startIn(kLookAgain);
+  }
 }
 
 void Directory::settleWaiting() {
@@ -286,9 +319,14 @@ void Directory::settleWaiting() {
 // What a worker had before it, and has not begun, is its pool's.
 void Directory::handBack(const Entry& worker) {
   const Entry* const pool = byPath(parentOf(worker.path));
-  if (pool == nullptr || os::lockedByAnother(worker.desk)) return;
-  for (auto& packet : mailbox::takeUnhandled(worker.desk)) handedBack_.emplace_back(pool->id, std::move(packet));
-  if (!writeHandedBack()) again_.startIn(kLookAgain);
+  if (pool == nullptr) return;
+  try {
+    if (os::lockedByAnother(worker.desk)) return;
+    for (auto& packet : mailbox::takeUnhandled(worker.desk)) handedBack_.emplace_back(pool->id, std::move(packet));
+    if (!writeHandedBack()) again_.startIn(kLookAgain);
+  } catch (const Error& error) {
+    hooks_.warn("the messages before " + worker.path + ", which has gone, are lost: " + error.message());
+  }
 }
 
 bool Directory::writeHandedBack() {
@@ -334,6 +372,7 @@ void Directory::forget(const std::string& path, const ExitReason& reason) {
 
 void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.claimed) end(entry, reason);
+  if (entry.unsettled) settle(entry);
   if (entry.role == wire::Role::poolWorker) handBack(entry);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;

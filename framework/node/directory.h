@@ -4,6 +4,7 @@
 // State of an entry: claimed (a process has its ends, or is about to) -> down (unsettled until its desk was dealt with) -> claimed
 // again, or gone for good: then it is closed, and all who were introduced to it are told.
 // Order:   what happened is told in the order in which it happened: first the failed calls, then the end, then that it has gone.
+//          Where a dying process still holds the desk, its failed calls are told as soon as it has let go.
 // Errors:  every question is answered, also those to supervisors that die meanwhile.
 // Trust:   a process may speak only for itself, a supervisor only for what lies below it; anything else is refused.
 // Threads: the root's loop.
@@ -47,6 +48,7 @@ class Directory {
     std::string supervisor;
   };
 
+  void handle(const std::string& from, wire::ReceivedControl& message);
   Entry* byPath(const std::string& path);
   Entry* byId(wire::ActorId id);
   void answer(const std::string& to, std::uint64_t request, wire::ControlMessage message);
@@ -72,6 +74,7 @@ class Directory {
   bool settle(Entry& entry);
   void handBack(const Entry& worker);
   bool writeHandedBack();
+  void lookAgain();
   void settleWaiting();
 
   // questions.cc: from anybody

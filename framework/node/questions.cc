@@ -121,9 +121,14 @@ void Directory::onManage(const std::string& from, wire::ReceivedControl& message
   }
   const std::uint64_t passed = ++lastPassed_;
   passed_.emplace(passed, Passed{.asker = from, .request = message->getRequest(), .supervisor = supervisor});
-  auto forward = wire::forwarded(message);
-  forward->setFrom(from.c_str());
-  answer(supervisor, passed, std::move(forward));
+  try {
+    auto forward = wire::forwarded(message);
+    forward->setFrom(from.c_str());
+    answer(supervisor, passed, std::move(forward));
+  } catch (const Error& error) {
+    passed_.erase(passed);
+    fail(from, message->getRequest(), error);
+  }
 }
 
 void Directory::onManaged(const std::string& from, wire::ReceivedControl& message) {
@@ -131,9 +136,13 @@ void Directory::onManaged(const std::string& from, wire::ReceivedControl& messag
   if (found == passed_.end() || found->second.supervisor != from) return;
   const Passed passed = found->second;
   passed_.erase(found);
-  auto forward = wire::forwarded(message);
-  forward->setFrom("");
-  answer(passed.asker, passed.request, std::move(forward));
+  try {
+    auto forward = wire::forwarded(message);
+    forward->setFrom("");
+    answer(passed.asker, passed.request, std::move(forward));
+  } catch (const Error& error) {
+    fail(passed.asker, passed.request, error);
+  }
 }
 
 }  // namespace troupe::node

@@ -41,6 +41,11 @@ Fd openSharedMemory(const Fd& memory) {
   return opened;
 }
 
+bool keepsItsSize(const Fd& memory) {
+  const int seals = ::fcntl(memory.get(), F_GET_SEALS);
+  return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
+}
+
 bool tryLock(const Fd& memory) {
   struct flock lock = wholeFile();
   if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;

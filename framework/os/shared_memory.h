@@ -19,6 +19,9 @@ Fd makeSharedMemory(const std::string& name, std::size_t bytes);
 // A new open description of the same memory.
 Fd openSharedMemory(const Fd& memory);
 
+// True where nobody can make it smaller, which would kill whoever has it mapped: of memory that a peer has sent.
+bool keepsItsSize(const Fd& memory);
+
 // Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
 // system.
 bool tryLock(const Fd& memory);

@@ -80,9 +80,10 @@ void OutputRelay::writeLine(std::string_view line) {
 // As many whole lines at a time as one write to a pipe takes without being torn.
 void OutputRelay::writePending() {
   while (written_ < pending_.size()) {
-    std::string_view piece = std::string_view(pending_).substr(written_, os::kPacketBytes);
-    piece = piece.substr(0, piece.rfind('\n') + 1);
-    const std::size_t bytes = end_.write(piece);
+    const std::string_view left = std::string_view(pending_).substr(written_);
+    const std::size_t fitting = left.substr(0, os::kPacketBytes).rfind('\n');
+    // A line of this process's own may be longer than that: it can be torn, but not held back.
+    const std::size_t bytes = end_.write(left.substr(0, (fitting == left.npos ? left.find('\n') : fitting) + 1));
     if (bytes == 0) return holdSources(true);
     written_ += bytes;
   }

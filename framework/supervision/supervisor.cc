@@ -272,7 +272,7 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
     case wire::Control::LEAVING:
       if (!own || child.said) return;
       child.said = wire::read(message->getLeaving());
-      if (child.said->clean()) apply(core_.leaving(Clock::now(), child.key, child.incarnation));
+      if (child.said->kind == ExitKind::shutdown) apply(core_.leaving(Clock::now(), child.key, child.incarnation));
       return;
     case wire::Control::PONG: child.pongAwaited = false; return;
     default: return sendUp(child, message);
@@ -368,7 +368,7 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   const auto key = child.key;
   const auto incarnation = child.incarnation;
   tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
-                                       .saidLeaving = child.said && child.said->clean(),
+                                       .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
                                        .becameReady = child.ready,
                                        .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
   erase(child);

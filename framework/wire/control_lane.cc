@@ -57,7 +57,7 @@ ReceivedControl ControlLane::unpacked(os::ChannelMessage& message) {
   if (message.bytes.size() != kWord) return {message.bytes, std::move(descriptors)};
   std::size_t size = 0;
   std::memcpy(&size, message.bytes.data(), kWord);
-  if (descriptors.empty() || size > kMaxControlBytes) {
+  if (descriptors.empty() || size > kMaxControlBytes || !os::keepsItsSize(descriptors.back())) {
     throw Error(ErrorKind::invalid, "a control message of " + std::to_string(size) + " bytes came without its memory");
   }
   const os::Mapping mapping(descriptors.back(), size);

@@ -2,6 +2,7 @@
 
 #include <troupe/error.h>
 
+#include <algorithm>
 #include <cstring>
 
 namespace troupe::wire {
@@ -11,9 +12,10 @@ namespace {
 // The longest path that supervisors are expected to write into a message on its way up.
 constexpr std::size_t kRoomForPath = 4096;
 
-capnp::ReaderOptions controlOptions() {
+// Little enough that a hostile message can't swell by much when it is copied.
+capnp::ReaderOptions controlOptions(std::size_t bytes) {
   capnp::ReaderOptions options;
-  options.traversalLimitInWords = 8 * kMaxControlBytes / sizeof(capnp::word);
+  options.traversalLimitInWords = 8 * std::max(bytes, os::kMaxChannelMessageBytes) / sizeof(capnp::word);
   options.nestingLimit = 32;
   return options;
 }
@@ -41,7 +43,7 @@ ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<o
   words_ = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
   std::memcpy(words_.begin(), bytes.data(), bytes.size());
   try {
-    reader_ = std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), controlOptions());
+    reader_ = std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), controlOptions(bytes.size()));
     root_ = reader_->getRoot<Control>();
   } catch (const kj::Exception& exception) {
     throw Error(ErrorKind::invalid, std::string("a malformed control message: ") + exception.getDescription().cStr());

@@ -1,6 +1,5 @@
 #include "wire/message.h"
 
-#include <capnp/any.h>
 #include <kj/debug.h>
 #include <troupe/error.h>
 
@@ -40,26 +39,7 @@ kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelo
   return hooks.finish();
 }
 
-void checkFields(const capnp::AnyStruct::Reader& value) {
-  for (const auto pointer : value.getPointerSection()) checkDeep(pointer);
-}
-
 }  // namespace
-
-void checkDeep(capnp::AnyPointer::Reader value) {
-  if (value.isStruct()) {
-    checkFields(value.getAs<capnp::AnyStruct>());
-  } else if (value.isList()) {
-    const auto list = value.getAs<capnp::AnyList>();
-    if (list.getElementSize() == capnp::ElementSize::POINTER) {
-      for (const auto pointer : list.as<capnp::List<capnp::AnyPointer>>()) checkDeep(pointer);
-    } else if (list.getElementSize() == capnp::ElementSize::INLINE_COMPOSITE) {
-      for (const auto each : list.as<capnp::List<capnp::AnyStruct>>()) checkFields(each);
-    }
-  } else if (value.isCapability()) {
-    static_cast<void>(value.getAs<capnp::Capability>());
-  }
-}
 
 OutgoingMessage::OutgoingMessage()
     : message_(kj::arrayPtr(scratch_.data(), scratch_.size())),

@@ -41,10 +41,6 @@ class OutgoingMessage {
   capnp::AnyPointer::Builder body_;
 };
 
-// Walks through all that a value holds, as deep as it goes, and throws kj::Exception where a part of it lies outside of the
-// message, or it pretends to be more than the reader's limit. For values whose schema is not known, or not checked otherwise.
-void checkDeep(capnp::AnyPointer::Reader value);
-
 // Refers to the words it was given, which must stay while it is used.
 class IncomingMessage {
  public:

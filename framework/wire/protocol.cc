@@ -63,7 +63,31 @@ void checkValue(const capnp::DynamicValue::Reader& value, capnp::Type type) {
   }
 }
 
+void checkFields(const capnp::AnyStruct::Reader& value) {
+  for (const auto pointer : value.getPointerSection()) checkAny(pointer);
+}
+
 }  // namespace
+
+void checkAny(const capnp::AnyPointer::Reader& value) {
+  if (value.isStruct()) {
+    checkFields(value.getAs<capnp::AnyStruct>());
+  } else if (value.isList()) {
+    checkAny(value.getAs<capnp::AnyList>());
+  } else if (value.isCapability()) {
+    static_cast<void>(value.getAs<capnp::Capability>());
+  }
+}
+
+void checkAny(const capnp::AnyStruct::Reader& value) { checkFields(value); }
+
+void checkAny(const capnp::AnyList::Reader& value) {
+  if (value.getElementSize() == capnp::ElementSize::POINTER) {
+    for (const auto pointer : value.as<capnp::List<capnp::AnyPointer>>()) checkAny(pointer);
+  } else if (value.getElementSize() == capnp::ElementSize::INLINE_COMPOSITE) {
+    for (const auto each : value.as<capnp::List<capnp::AnyStruct>>()) checkFields(each);
+  }
+}
 
 unsigned TextArg::size() const { return checkedSize("a text", text_.size(), kMaxText); }
 unsigned DataArg::size() const { return checkedSize("data", size_, kMaxData); }

@@ -73,10 +73,12 @@ T fromArgument(const Argument& value) {
     if (const auto* flag = std::get_if<bool>(&value)) return *flag;
     wrongArgument(value, "a bool");
   } else if constexpr (std::integral<T>) {
-    if (const auto* number = std::get_if<std::int64_t>(&value); number && std::in_range<T>(*number)) {
+    // std::in_range takes no character types.
+    using Whole = std::conditional_t<std::is_signed_v<T>, std::make_signed_t<T>, std::make_unsigned_t<T>>;
+    if (const auto* number = std::get_if<std::int64_t>(&value); number && std::in_range<Whole>(*number)) {
       return static_cast<T>(*number);
     }
-    if (const auto* number = std::get_if<std::uint64_t>(&value); number && std::in_range<T>(*number)) {
+    if (const auto* number = std::get_if<std::uint64_t>(&value); number && std::in_range<Whole>(*number)) {
       return static_cast<T>(*number);
     }
     wrongArgument(value, "a whole number in the range of the parameter");

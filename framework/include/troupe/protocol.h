@@ -139,9 +139,9 @@ struct NothingToCheck {
 };
 
 // The parts of a deep check. Reading a pointer is what validates it; null pointers need no check.
-inline void checkAny(const capnp::AnyPointer::Reader& value) { static_cast<void>(value.targetSize()); }
-inline void checkAny(const capnp::AnyStruct::Reader& value) { static_cast<void>(value.totalSize()); }
-inline void checkAny(const capnp::AnyList::Reader& value) { static_cast<void>(value.totalSize()); }
+void checkAny(const capnp::AnyPointer::Reader& value);
+void checkAny(const capnp::AnyStruct::Reader& value);
+void checkAny(const capnp::AnyList::Reader& value);
 
 // Reads each element, for lists whose elements are pointers with nothing to be checked below them.
 template <class List>
