@@ -15,7 +15,8 @@ ActorProcess* theProcess = nullptr;
 }  // namespace
 
 ActorProcess& ActorProcess::current() {
-  if (theProcess == nullptr) throw Error(ErrorKind::invalid, "only an actor can do this, and this process is none");
+  if (theProcess == nullptr)
+    throw Error(ErrorKind::invalid, "only an actor can do this, and this process is none");
   return *theProcess;
 }
 
@@ -39,14 +40,17 @@ ActorProcess::ActorProcess(Assignment assignment)
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
-      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply), [this](const std::string& what) { fault(what); }),
-      requests_(loop_, generation_, [this](wire::ControlMessage message) { control_.send(std::move(message)); }),
+      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
+             [this](const std::string& what) { fault(what); }),
+      requests_(loop_, generation_,
+                [this](wire::ControlMessage message) { control_.send(std::move(message)); }),
       monitors_({.watch = [this](wire::ActorId actor) { watch(actor); },
-                 .unwatch = [this](wire::ActorId actor) {
-                   wire::ControlMessage message;
-                   message->setUnwatch(actor);
-                   control_.send(std::move(message));
-                 }}),
+                 .unwatch =
+                     [this](wire::ActorId actor) {
+                       wire::ControlMessage message;
+                       message->setUnwatch(actor);
+                       control_.send(std::move(message));
+                     }}),
       signals_({SIGTERM}),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable,
                   [this](bool, bool) {
@@ -85,9 +89,8 @@ void ActorProcess::construct() {
   if (class_.init == nullptr) return started({});
   const auto result = std::make_shared<Start>();
   life_.spawn(
-      [](Task<Start> init, std::shared_ptr<Start> result) -> Task<> {
-        *result = co_await std::move(init);
-      }(class_.init(*actor_), result),
+      [](Task<Start> init, std::shared_ptr<Start> result) -> Task<> { *result = co_await std::move(init); }(
+                                                              class_.init(*actor_), result),
       [this, result] { started(*result); });
 }
 
@@ -146,7 +149,9 @@ void ActorProcess::crash(std::exception_ptr exception) {
 
 void ActorProcess::end(const ExitReason& reason) {
   sayLeaving(reason);
-  os::endProcess(reason.clean() ? 0 : reason.kind == ExitKind::exited && reason.code != 0 ? reason.code & 0xff : 1);
+  os::endProcess(reason.clean()                                        ? 0
+                 : reason.kind == ExitKind::exited && reason.code != 0 ? reason.code & 0xff
+                                                                       : 1);
 }
 
 void ActorProcess::fault(const std::string& what) { std::fprintf(stderr, "%s\n", what.c_str()); }
@@ -160,9 +165,11 @@ void ActorProcess::introduce(mailbox::Destination to) {
 }
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
-  if (answer->isIntroduced() && answer.has(0)) return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
+  if (answer->isIntroduced() && answer.has(0))
+    return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
-                                       : Error(ErrorKind::system, "its address could not be received: no more can be opened");
+                                       : Error(ErrorKind::system,
+                                               "its address could not be received: no more can be opened");
   outbox_.close(to);
   if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
 }
@@ -208,11 +215,13 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
       // Closed first: who learns of it and calls again at once must not be put with what is dropped here.
       outbox_.close({gone.getActor(), wire::Lane::mailbox});
       outbox_.close({gone.getActor(), wire::Lane::reply});
-      return calls_.failCallee(gone.getActor(), Error::gone("it has stopped for good: " + reason.toString(), reason));
+      return calls_.failCallee(gone.getActor(),
+                               Error::gone("it has stopped for good: " + reason.toString(), reason));
     }
     case wire::Control::CALL_FAILED: {
       const auto failed = message->getCallFailed();
-      return calls_.failCall(failed.getCall(), wire::read(failed.getReason()), wire::toString(failed.getCallee()));
+      return calls_.failCall(failed.getCall(), wire::read(failed.getReason()),
+                             wire::toString(failed.getCallee()));
     }
     default: return;  // of a newer root: nothing that this version knows of
   }

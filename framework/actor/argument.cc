@@ -30,7 +30,8 @@ std::string describe(const Argument& value) {
   if (const auto* number = std::get_if<double>(&value)) return std::to_string(*number);
   if (const auto* text = std::get_if<std::string>(&value)) return "the text \"" + text->substr(0, 40) + "\"";
   if (const auto* ref = std::get_if<RefBase>(&value)) return "a reference to " + ref->path();
-  return std::get<DescriptorArgument>(value).kind == DescriptorArgument::Kind::stream ? "a stream" : "a listener";
+  return std::get<DescriptorArgument>(value).kind == DescriptorArgument::Kind::stream ? "a stream"
+                                                                                      : "a listener";
 }
 
 // The one list of a program that is filled before main: which classes it can construct by name.
@@ -42,12 +43,14 @@ std::map<std::string, ConstructibleClass>& constructibles() {
 }  // namespace
 
 void wrongArgument(const Argument& value, const char* wanted) {
-  throw Error(ErrorKind::invalid, "a constructor argument is " + describe(value) + ", and the parameter is " + wanted);
+  throw Error(ErrorKind::invalid,
+              "a constructor argument is " + describe(value) + ", and the parameter is " + wanted);
 }
 
 void wrongArgumentCount(const char* type, std::size_t count) {
-  throw Error(ErrorKind::invalid, readableType(type) + " has no constructor that takes these " + std::to_string(count) +
-                                      " further arguments (at most " + std::to_string(kMaxArguments) + " are possible)");
+  throw Error(ErrorKind::invalid, readableType(type) + " has no constructor that takes these " +
+                                      std::to_string(count) + " further arguments (at most " +
+                                      std::to_string(kMaxArguments) + " are possible)");
 }
 
 std::string readableType(const char* mangled) {

@@ -57,6 +57,8 @@ Task<Down> nextOf(std::shared_ptr<Monitor::State> state, std::string what) {
 }
 }  // namespace
 
-Task<Down> Monitor::next() { return nextOf(state_, "monitoring: the actor has gone for good, and that was told already"); }
+Task<Down> Monitor::next() {
+  return nextOf(state_, "monitoring: the actor has gone for good, and that was told already");
+}
 
 }  // namespace troupe

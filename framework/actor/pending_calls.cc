@@ -12,7 +12,8 @@ constexpr unsigned kBurst = 64;
 
 // A reply with the memory that its readers look at.
 struct OwnedReply {
-  explicit OwnedReply(std::span<const capnp::word> from) : words(copyOf(from)), message({words.begin(), words.size()}) {}
+  explicit OwnedReply(std::span<const capnp::word> from)
+      : words(copyOf(from)), message({words.begin(), words.size()}) {}
   static kj::Array<capnp::word> copyOf(std::span<const capnp::word> from) {
     auto copy = kj::heapArray<capnp::word>(from.size());
     std::memcpy(copy.begin(), from.data(), from.size_bytes());
@@ -30,7 +31,8 @@ std::string readable(Duration duration) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
 }
 
-PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane, Fault fault)
+PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation,
+                           os::Fd replyLane, Fault fault)
     : outbox_(outbox),
       lane_(std::move(replyLane)),
       fault_(std::move(fault)),
@@ -79,9 +81,7 @@ void PendingCalls::abandon(detail::PendingCall& call) {
   calls_.erase(call.id);
 }
 
-void PendingCalls::readReplies() {
-  readSome(~0U);
-}
+void PendingCalls::readReplies() { readSome(~0U); }
 
 void PendingCalls::readSome(unsigned most) {
   const auto alive = alive_;
@@ -91,14 +91,17 @@ void PendingCalls::readSome(unsigned most) {
     wire::PacketView view;
     const auto fault = wire::PacketView::parse(packet_.data(), read.bytes, view);
     if (fault != wire::PacketFault::none) {
-      fault_("a packet of " + std::to_string(read.bytes) + " bytes on the reply lane was dropped: " + toString(fault));
+      fault_("a packet of " + std::to_string(read.bytes) +
+             " bytes on the reply lane was dropped: " + toString(fault));
       continue;
     }
     // A coroutine that goes on here may end up reading the lane again: the packet's words are copied first.
-    const auto words = std::vector<std::byte>(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(read.bytes));
+    const auto words =
+        std::vector<std::byte>(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(read.bytes));
     wire::PacketView copy;
     wire::PacketView::parse(words.data(), words.size(), copy);
-    for (unsigned message = 0; message < copy.messages() && *alive; ++message) onMessage(copy.message(message));
+    for (unsigned message = 0; message < copy.messages() && *alive; ++message)
+      onMessage(copy.message(message));
   }
 }
 
@@ -132,7 +135,8 @@ void PendingCalls::onMessage(std::span<const capnp::word> words) {
   finish(id, std::move(reply), std::move(error));
 }
 
-void PendingCalls::finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error) {
+void PendingCalls::finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply,
+                          std::optional<Error> error) {
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
   const auto call = found->second;
@@ -148,7 +152,9 @@ void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const st
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
   finish(id, std::nullopt,
-         Error::crashed(callee + " died with the call " + found->second->method + " in hand: " + reason.toString(), reason));
+         Error::crashed(
+             callee + " died with the call " + found->second->method + " in hand: " + reason.toString(),
+             reason));
 }
 
 void PendingCalls::failCallee(ActorId callee, const Error& why) {
@@ -160,7 +166,8 @@ void PendingCalls::failCallee(ActorId callee, const Error& why) {
   for (const std::uint64_t id : ids) {
     const auto found = calls_.find(id);
     if (found == calls_.end()) continue;
-    finish(id, std::nullopt, Error::gone("calling " + found->second->method + ": " + why.message(), why.exitReason()));
+    finish(id, std::nullopt,
+           Error::gone("calling " + found->second->method + ": " + why.message(), why.exitReason()));
   }
 }
 
@@ -187,7 +194,8 @@ void PendingCalls::expire() {
       continue;
     }
     finish(id, std::nullopt,
-           Error(ErrorKind::timedOut, "calling " + found->second->method + ": no reply within " + readable(found->second->within)));
+           Error(ErrorKind::timedOut, "calling " + found->second->method + ": no reply within " +
+                                          readable(found->second->within)));
   }
   if (*alive) armTimer();
 }

@@ -54,7 +54,8 @@ namespace actor {
 class PendingCalls {
  public:
   using Fault = std::function<void(const std::string& what)>;
-  PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane, Fault fault);
+  PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane,
+               Fault fault);
   ~PendingCalls();
 
   std::uint64_t nextId() { return ++lastId_; }

@@ -19,7 +19,9 @@ RefBase refOf(capnp::Capability::Client client) {
   return address->id == 0 ? RefBase() : RefBase(address->id, address->path);
 }
 
-capnp::Capability::Client clientOf(const RefBase& ref) { return wire::toCapability({ref.id(), ref ? ref.path() : ""}); }
+capnp::Capability::Client clientOf(const RefBase& ref) {
+  return wire::toCapability({ref.id(), ref ? ref.path() : ""});
+}
 
 CallHandle& CallHandle::operator=(CallHandle&& other) noexcept {
   if (this != &other) {
@@ -44,7 +46,8 @@ ReplyMessage CallHandle::take() const {
 }
 
 void CallHandle::malformed(const kj::Exception& what) const {
-  throw Error(ErrorKind::invalid, "the reply to " + call_->method + " is malformed: " + what.getDescription().cStr());
+  throw Error(ErrorKind::invalid,
+              "the reply to " + call_->method + " is malformed: " + what.getDescription().cStr());
 }
 
 // A cast that found no room, and waits for it if somebody awaits it.
@@ -92,8 +95,9 @@ void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
 
 void CastHandle::check() const {
   if (placed()) return;
-  throw Error(ErrorKind::overloaded, "casting " + cast_->method() +
-                                         ": no room in its mailbox and this actor's outbox; co_await the cast to wait for room");
+  throw Error(ErrorKind::overloaded,
+              "casting " + cast_->method() +
+                  ": no room in its mailbox and this actor's outbox; co_await the cast to wait for room");
 }
 
 struct Draft::State {
@@ -106,7 +110,8 @@ struct Draft::State {
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
     : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), {}}) {
-  if (!to) throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
+  if (!to)
+    throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
 }
 
 Draft::~Draft() = default;
@@ -122,7 +127,8 @@ CallHandle Draft::call() {
   call->method = state_->name;
   call->within = state_->to.deadline();
   if (call->callee == process.id()) {
-    throw Error(ErrorKind::invalid, "calling " + call->method + ": an actor that calls itself would wait for itself");
+    throw Error(ErrorKind::invalid,
+                "calling " + call->method + ": an actor that calls itself would wait for itself");
   }
   auto envelope = state_->message.envelope().initCall();
   envelope.setInterface(state_->interfaceId);

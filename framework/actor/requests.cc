@@ -35,7 +35,8 @@ void Requests::ask(wire::ControlMessage question, OnAnswer then) {
   send_(std::move(question));
 }
 
-Task<std::shared_ptr<wire::ReceivedControl>> Requests::ask(wire::ControlMessage question, Duration within, std::string what) {
+Task<std::shared_ptr<wire::ReceivedControl>> Requests::ask(wire::ControlMessage question, Duration within,
+                                                           std::string what) {
   const auto wait = std::make_shared<Wait>();
   ask(std::move(question), [wait](wire::ReceivedControl& answer) {
     wait->answer = std::make_shared<wire::ReceivedControl>(std::move(answer));

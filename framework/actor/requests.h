@@ -29,7 +29,8 @@ class Requests {
   // Asks; the answer, `failed` included, goes to `then`.
   void ask(wire::ControlMessage question, OnAnswer then);
   // Asks and waits. Throws the Error of a `failed` answer; timedOut after `within`, naming `what`.
-  Task<std::shared_ptr<wire::ReceivedControl>> ask(wire::ControlMessage question, Duration within, std::string what);
+  Task<std::shared_ptr<wire::ReceivedControl>> ask(wire::ControlMessage question, Duration within,
+                                                   std::string what);
 
   // A message with a request number has come. False where nobody waits for it.
   bool answered(wire::ReceivedControl& answer);

@@ -27,21 +27,27 @@ Task<> sleepOn(loop::Loop& loop, Duration duration) { co_await SleepAwaiter{loop
 Task<SupervisorRef> supervisorNamed(actor::ActorProcess& process, std::string name) {
   wire::ControlMessage question;
   question->initFind().setName(name.c_str());
-  const auto answer = co_await process.requests().ask(std::move(question), kForever, "finding the supervisor \"" + name + "\"");
+  const auto answer = co_await process.requests().ask(std::move(question), kForever,
+                                                      "finding the supervisor \"" + name + "\"");
   co_return SupervisorRef(wire::toString(answer->root().getFound().getPath()));
 }
 
-Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::uint64_t interfaceId, const char* protocol) {
-  if (name.empty()) throw Error(ErrorKind::invalid, std::string("finding an actor that serves ") + protocol + ": the name is empty");
+Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::uint64_t interfaceId,
+                         const char* protocol) {
+  if (name.empty())
+    throw Error(ErrorKind::invalid,
+                std::string("finding an actor that serves ") + protocol + ": the name is empty");
   wire::ControlMessage question;
   auto find = question->initFind();
   find.setName(name.c_str());
   find.setInterface(interfaceId);
   find.setProtocol(protocol);
-  const auto answer = co_await process.requests().ask(std::move(question), kForever, "finding the actor \"" + name + "\"");
+  const auto answer =
+      co_await process.requests().ask(std::move(question), kForever, "finding the actor \"" + name + "\"");
   const auto found = answer->root().getFound();
   const wire::ActorId id = found.getActor();
-  if (answer->has(0)) process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
+  if (answer->has(0))
+    process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
   co_return RefBase(id, wire::toString(found.getPath()));
 }
 
@@ -53,7 +59,9 @@ int Self::pid() const { return os::processId(); }
 ActorId Self::id() const { return process_->id(); }
 std::uint32_t Self::generation() const { return process_->generation(); }
 
-Task<SupervisorRef> Self::findSupervisor(std::string name) { return supervisorNamed(*process_, std::move(name)); }
+Task<SupervisorRef> Self::findSupervisor(std::string name) {
+  return supervisorNamed(*process_, std::move(name));
+}
 
 SupervisorRef Self::supervisor() const {
   const auto slash = path().rfind('/');

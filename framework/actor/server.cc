@@ -5,7 +5,8 @@
 namespace troupe {
 
 struct Turn::State {
-  State(actor::Server& server, const mailbox::Desk::Message& taken) : server(server), message(taken), incoming(taken.words) {}
+  State(actor::Server& server, const mailbox::Desk::Message& taken)
+      : server(server), message(taken), incoming(taken.words) {}
 
   actor::Server& server;
   mailbox::Desk::Message message;
@@ -36,7 +37,8 @@ void Turn::goOnWith(Task<> task) const { state_->task = std::move(task); }
 
 void Turn::malformed(std::string_view what) const {
   auto& server = state_->server;
-  const std::string text = "a malformed message for " + server.class_.methodName(state_->interfaceId, state_->method) + " of " +
+  const std::string text = "a malformed message for " +
+                           server.class_.methodName(state_->interfaceId, state_->method) + " of " +
                            server.path_ + ": " + std::string(what);
   state_->error.emplace(ErrorKind::invalid, text);
   server.hooks_.fault(text);
@@ -145,7 +147,8 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
   Turn turn(*state);
   if (!class_.dispatch(*actor_, state->interfaceId, state->method, turn)) {
     char text[128];
-    std::snprintf(text, sizeof text, " serves no method %u of interface 0x%016llx: is the sender newer than it?",
+    std::snprintf(text, sizeof text,
+                  " serves no method %u of interface 0x%016llx: is the sender newer than it?",
                   unsigned{state->method}, static_cast<unsigned long long>(state->interfaceId));
     state->error.emplace(ErrorKind::invalid, path_ + text);
     if (!state->isCall) hooks_.fault("a cast was dropped: " + path_ + text);
@@ -177,7 +180,8 @@ void Server::finish(Turn::State& turn) {
 void Server::answer(Turn::State& turn) {
   if (turn.error) return answerError(turn, turn.error->first, turn.error->second);
   try {
-    const auto bytes = turn.results().finish("the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
+    const auto bytes = turn.results().finish(
+        "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
     outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, bytes, turn.message.token, turn.deadline);
   } catch (const Error& error) {
     answerError(turn, error.kind(), error.message());
@@ -191,7 +195,8 @@ void Server::answerError(Turn::State& turn, ErrorKind kind, const std::string& t
   error.setCall(turn.call);
   error.setKind(static_cast<std::uint16_t>(kind));
   error.setMessage(text.substr(0, kMaxText).c_str());
-  outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.message.token, turn.deadline);
+  outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.message.token,
+                    turn.deadline);
 }
 
 }  // namespace actor

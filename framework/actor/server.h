@@ -25,8 +25,8 @@ class Server {
     std::function<void(std::exception_ptr)> crash;  // an exception left a handler
     std::function<void()> idle;                     // the last turn that was open is over
   };
-  Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk, mailbox::Outbox& outbox,
-         Hooks hooks);
+  Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
+         mailbox::Outbox& outbox, Hooks hooks);
   ~Server();
 
   // From here on messages are taken, for this actor.

@@ -19,7 +19,8 @@ void writeOne(wire::Argument::Builder to, const Argument& argument, wire::Contro
   if (const auto* number = std::get_if<std::int64_t>(&argument)) return to.setSigned(*number);
   if (const auto* number = std::get_if<std::uint64_t>(&argument)) return to.setUnsigned(*number);
   if (const auto* number = std::get_if<double>(&argument)) return to.setReal(*number);
-  if (const auto* text = std::get_if<std::string>(&argument)) return to.setText(kj::StringPtr(text->c_str(), text->size()));
+  if (const auto* text = std::get_if<std::string>(&argument))
+    return to.setText(kj::StringPtr(text->c_str(), text->size()));
   if (const auto* ref = std::get_if<RefBase>(&argument)) {
     auto actor = to.initActor();
     actor.setId(ref->id());
@@ -44,8 +45,10 @@ Argument readOne(wire::Argument::Reader from, wire::ReceivedControl& message) {
     case wire::Argument::UNSIGNED: return from.getUnsigned();
     case wire::Argument::REAL: return from.getReal();
     case wire::Argument::TEXT: return wire::toString(from.getText());
-    case wire::Argument::STREAM: return readDescriptor(DescriptorArgument::Kind::stream, from.getStream(), message);
-    case wire::Argument::LISTENER: return readDescriptor(DescriptorArgument::Kind::listener, from.getListener(), message);
+    case wire::Argument::STREAM:
+      return readDescriptor(DescriptorArgument::Kind::stream, from.getStream(), message);
+    case wire::Argument::LISTENER:
+      return readDescriptor(DescriptorArgument::Kind::listener, from.getListener(), message);
     case wire::Argument::ACTOR: {
       const auto actor = from.getActor();
       return actor.getId() == 0 ? RefBase() : RefBase(actor.getId(), wire::toString(actor.getPath()));
@@ -104,7 +107,8 @@ void read(wire::FlagsData::Reader from, SupervisorSpec& flags) {
   flags.autoShutdown = readEnum(from.getAutoShutdown(), AutoShutdown::allSignificant);
 }
 
-void write(capnp::List<wire::Argument>::Builder to, const std::vector<Argument>& arguments, wire::ControlMessage& message) {
+void write(capnp::List<wire::Argument>::Builder to, const std::vector<Argument>& arguments,
+           wire::ControlMessage& message) {
   for (unsigned i = 0; i < to.size(); ++i) writeOne(to[i], arguments[i], message);
 }
 

@@ -19,7 +19,8 @@ void write(wire::FlagsData::Builder to, const SupervisorSpec& flags);
 void read(wire::FlagsData::Reader from, SupervisorSpec& flags);
 
 // Descriptors among the arguments are attached to the message.
-void write(capnp::List<wire::Argument>::Builder to, const std::vector<Argument>& arguments, wire::ControlMessage& message);
+void write(capnp::List<wire::Argument>::Builder to, const std::vector<Argument>& arguments,
+           wire::ControlMessage& message);
 // Errors: invalid, for an argument of a kind that this version does not know, or a descriptor that did not come.
 std::vector<Argument> read(capnp::List<wire::Argument>::Reader from, wire::ReceivedControl& message);
 

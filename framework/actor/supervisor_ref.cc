@@ -21,7 +21,8 @@ struct Question {
 };
 
 Task<std::shared_ptr<wire::ReceivedControl>> ask(Question question, Duration within, std::string what) {
-  auto answer = co_await actor::ActorProcess::current().requests().ask(std::move(question.message), within, std::move(what));
+  auto answer = co_await actor::ActorProcess::current().requests().ask(std::move(question.message), within,
+                                                                       std::move(what));
   const auto managed = answer->root().getManaged();
   if (managed.isFailed()) throw wire::read(managed.getFailed());
   co_return answer;
@@ -90,17 +91,21 @@ Task<StartedChild> SupervisorRef::startInstance(std::string templateId, Argument
   Question question(path_);
   auto start = question.manage.initStartInstance();
   start.setTemplate(templateId.c_str());
-  actor::write(start.initArguments(static_cast<unsigned>(arguments.values().size())), arguments.values(), question.message);
-  return askToStart(std::move(question), deadline_, "starting an instance of " + templateId + " under " + path_);
+  actor::write(start.initArguments(static_cast<unsigned>(arguments.values().size())), arguments.values(),
+               question.message);
+  return askToStart(std::move(question), deadline_,
+                    "starting an instance of " + templateId + " under " + path_);
 }
 
-Task<StartedChild> SupervisorRef::startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments) const {
+Task<StartedChild> SupervisorRef::startActor(std::string id, std::string type, ChildSpec spec,
+                                             ArgumentList arguments) const {
   Question question(path_);
   auto start = question.manage.initStartChild();
   start.setId(id.c_str());
   start.setType(type.c_str());
   actor::write(start.initSpec(), spec);
-  actor::write(start.initArguments(static_cast<unsigned>(arguments.values().size())), arguments.values(), question.message);
+  actor::write(start.initArguments(static_cast<unsigned>(arguments.values().size())), arguments.values(),
+               question.message);
   return askToStart(std::move(question), deadline_, "starting the child " + id + " under " + path_);
 }
 

@@ -129,7 +129,8 @@ std::string sendCode(const EdgeContext& context, Node interface, unsigned index,
   if (!isCast(method)) {
     const auto results = context.schema.resultType(method);
     types += ", " + results.spell();
-    check = ", " + checkCode(context, method.getResultStructType(), method.getResultBrand(), results.member("Reader"));
+    check = ", " + checkCode(context, method.getResultStructType(), method.getResultBrand(),
+                             results.member("Reader"));
   }
   return expand(R"(    return static_cast<const Derived&>(*this)
         .template $send$<$types$>(

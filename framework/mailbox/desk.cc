@@ -26,8 +26,9 @@ Desk::Desk(const os::Fd& memory, os::Fd mailbox, Fault fault)
   extent_.fill(kPageBytes);
   if (memory_->layout == 0) memory_->layout = kDeskLayout;
   if (memory_->layout != kDeskLayout) {
-    throw Error(ErrorKind::invalid, "the desk that a predecessor left has layout " + std::to_string(memory_->layout) +
-                                        ", and this program knows " + std::to_string(kDeskLayout));
+    throw Error(ErrorKind::invalid, "the desk that a predecessor left has layout " +
+                                        std::to_string(memory_->layout) + ", and this program knows " +
+                                        std::to_string(kDeskLayout));
   }
 }
 
@@ -51,7 +52,8 @@ std::optional<Desk::Message> Desk::next() {
 
 void Desk::finish(MessageToken token) {
   DeskSlot& slot = memory_->slots[token.slot];
-  slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index), std::memory_order_release);
+  slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index),
+                  std::memory_order_release);
   full_ = false;
 }
 
@@ -89,10 +91,12 @@ bool Desk::readIntoFreeSlot() {
     if (read.state != os::PipeState::done) return false;
     extent_[free] = read.bytes;
     if (read.bytes < sizeof(wire::PacketHeader) || memory_->header(free).bytes != read.bytes) {
-      const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort : wire::PacketFault::wrongLength;
+      const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
+                                                                 : wire::PacketFault::wrongLength;
       memory_->header(free).bytes = 0;
       ++malformed_;
-      fault_(0, std::string("a packet of ") + std::to_string(read.bytes) + " bytes was dropped: " + toString(fault));
+      fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
+                    " bytes was dropped: " + toString(fault));
       continue;
     }
     if (open(free)) return true;

@@ -22,8 +22,8 @@ inline constexpr std::uint64_t kDeskLayout = 0x31306b7365440000;  // changes wit
 inline constexpr std::size_t kPageBytes = 4096;
 
 struct DeskSlot {
-  std::uint64_t arrival;               // order among the slots
-  std::atomic<std::uint64_t> begun;    // a bit a message
+  std::uint64_t arrival;             // order among the slots
+  std::atomic<std::uint64_t> begun;  // a bit a message
   std::atomic<std::uint64_t> done;
 };
 
@@ -33,7 +33,9 @@ struct DeskMemory {
   DeskSlot slots[kDeskSlots];
   alignas(kPageBytes) std::byte packets[kDeskSlots][kPageBytes];
 
-  wire::PacketHeader& header(std::size_t slot) { return *reinterpret_cast<wire::PacketHeader*>(packets[slot]); }
+  wire::PacketHeader& header(std::size_t slot) {
+    return *reinterpret_cast<wire::PacketHeader*>(packets[slot]);
+  }
   // The compiler may not move stores across this; the kernel and a successor see them in this order.
   static void barrier() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 };

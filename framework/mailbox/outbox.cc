@@ -14,8 +14,9 @@ constexpr auto kNever = loop::Clock::time_point::max();
 
 struct Outbox::Packet {
   wire::PacketBuilder content;
-  std::vector<MessageToken> tokens;        // of the answers in it
-  loop::Clock::time_point deadline = loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
+  std::vector<MessageToken> tokens;  // of the answers in it
+  loop::Clock::time_point deadline =
+      loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
 };
 
 struct Outbox::Line {
@@ -91,8 +92,7 @@ void Outbox::append(Line& line, std::span<const std::byte> message, std::optiona
   if (token) packet.tokens.push_back(*token);
   packet.deadline = std::max(packet.deadline, deadline);
   // Those before the last are complete: there is no reason to keep them back.
-  while (line.packets.size() > 1 && writeFirst(line)) {
-  }
+  while (line.packets.size() > 1 && writeFirst(line)) {}
   if (!line.unwritten) {
     line.unwritten = true;
     unwritten_.push_back(line.to);
@@ -112,8 +112,7 @@ void Outbox::flush() {
 }
 
 void Outbox::write(Line& line) {
-  while (!line.packets.empty() && writeFirst(line)) {
-  }
+  while (!line.packets.empty() && writeFirst(line)) {}
 }
 
 bool Outbox::writeFirst(Line& line) {
@@ -140,12 +139,14 @@ void Outbox::waitForRoom(Line& line) {
     line.room->want(loop::Interest::writable);
     return;
   }
-  line.room = std::make_unique<loop::Poll>(loop_, line.pipe.get(), loop::Interest::writable, [this, &line](bool, bool) {
-    line.full = false;
-    write(line);
-    if (!line.full && line.room) line.room->want(loop::Interest::none);
-    wakeWaiters(line);
-  });
+  line.room = std::make_unique<loop::Poll>(loop_, line.pipe.get(), loop::Interest::writable,
+                                           [this, &line](bool, bool) {
+                                             line.full = false;
+                                             write(line);
+                                             if (!line.full && line.room)
+                                               line.room->want(loop::Interest::none);
+                                             wakeWaiters(line);
+                                           });
 }
 
 void Outbox::written(Line& line) {

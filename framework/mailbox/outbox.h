@@ -56,7 +56,8 @@ class Outbox {
   Put put(Destination to, std::span<const std::byte> message);
   // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it could not be
   // written before.
-  void putAnswer(Destination to, std::span<const std::byte> message, MessageToken token, loop::Clock::time_point deadline);
+  void putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
+                 loop::Clock::time_point deadline);
 
   // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking. Withdrawn by
   // destroying what it returns.

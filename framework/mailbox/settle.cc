@@ -90,7 +90,8 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
     }
     memory.header(i).bytes = 0;
   }
-  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::stable_sort(found.begin(), found.end(),
+                   [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::vector<std::byte>> packets;
   for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
   return packets;

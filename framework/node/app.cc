@@ -29,8 +29,7 @@ void printErrorAndEnd() {
     } catch (const Error& error) {
       std::fprintf(stderr, "error: %s\n", error.what());
       os::endProcess(2);
-    } catch (...) {
-    }
+    } catch (...) {}
   }
   previousHandler();
 }
@@ -48,7 +47,8 @@ class MainActor final : public Actor<MainActor> {
 
 // --- Group ---
 
-Group::Group(std::shared_ptr<Blueprint> blueprint, std::string path, std::shared_ptr<const std::vector<int>> opened)
+Group::Group(std::shared_ptr<Blueprint> blueprint, std::string path,
+             std::shared_ptr<const std::vector<int>> opened)
     : blueprint_(std::move(blueprint)), path_(std::move(path)), opened_(std::move(opened)) {}
 
 Group::~Group() = default;
@@ -58,8 +58,9 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
     unsigned index = 0;
     while (index < opened_->size() && (*opened_)[index] != fd) ++index;
     if (index == opened_->size() && child->declaration.spec.launch == Launch::exec) {
-      throw Error(ErrorKind::invalid, "declaring the child \"" + child->declaration.id + "\" of " + path_ +
-                                          ": a child that is started by exec can only be given sockets that App::listen opened");
+      throw Error(ErrorKind::invalid,
+                  "declaring the child \"" + child->declaration.id + "\" of " + path_ +
+                      ": a child that is started by exec can only be given sockets that App::listen opened");
     }
     child->descriptors.push_back({.fd = fd, .index = index});
   }
@@ -68,13 +69,14 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
   declarations.push_back(child->declaration);
   SupervisorSpec flags = blueprint_->flags;
   // App::stopWhen may still follow; run() checks again.
-  if (path_ == "/" && flags.autoShutdown == AutoShutdown::never) flags.autoShutdown = AutoShutdown::anySignificant;
+  if (path_ == "/" && flags.autoShutdown == AutoShutdown::never)
+    flags.autoShutdown = AutoShutdown::anySignificant;
   supervision::checkChildren(path_, flags, declarations);
   blueprint_->children.push_back(std::move(child));
 }
 
-void Group::addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
-                     std::vector<int> descriptors, bool isTemplate) {
+void Group::addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass,
+                     detail::ActorFactory factory, std::vector<int> descriptors, bool isTemplate) {
   auto child = std::make_shared<Blueprint>();
   child->declaration = {.id = std::move(id), .spec = std::move(spec), .isTemplate = isTemplate};
   child->actorClass = &actorClass;
@@ -82,8 +84,8 @@ void Group::addActor(std::string id, ChildSpec spec, const detail::ActorClass& a
   add(std::move(child), descriptors);
 }
 
-void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
-                    std::vector<int> descriptors) {
+void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass,
+                    detail::ActorFactory factory, std::vector<int> descriptors) {
   auto pool = std::make_shared<Blueprint>();
   pool->role = wire::Role::pool;
   pool->flags = {.strategy = Strategy::oneForOne, .maxRestarts = spec.maxRestarts, .within = spec.within};
@@ -174,7 +176,8 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
   } else {
     const Blueprint* const part = findPart(root, ticket);
     if (part == nullptr || part->actorClass == nullptr) {
-      throw Error(ErrorKind::invalid, "becoming " + ticket.path + ": main has declared no such child this time");
+      throw Error(ErrorKind::invalid,
+                  "becoming " + ticket.path + ": main has declared no such child this time");
     }
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
@@ -238,13 +241,15 @@ void App::stopWhen(AutoShutdown when) { blueprint().flags.autoShutdown = when; }
 int App::run() {
   auto blueprint = std::make_shared<Blueprint>(this->blueprint());
   if (state_->main) {
-    for (unsigned i = 0; i < state_->opened->size(); ++i) state_->main->descriptors.push_back({(*state_->opened)[i], i});
+    for (unsigned i = 0; i < state_->opened->size(); ++i)
+      state_->main->descriptors.push_back({(*state_->opened)[i], i});
     blueprint->children.push_back(state_->main);
   }
   std::vector<supervision::ChildDeclaration> declarations;
   for (const auto& child : blueprint->children) declarations.push_back(child->declaration);
   supervision::checkChildren("/", blueprint->flags, declarations);
-  if (state_->ticket) become(*blueprint, std::move(*state_->ticket), state_->arguments.empty() ? "" : state_->arguments[0]);
+  if (state_->ticket)
+    become(*blueprint, std::move(*state_->ticket), state_->arguments.empty() ? "" : state_->arguments[0]);
   if (const unsigned threads = os::threadCount(); threads > 1) {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");

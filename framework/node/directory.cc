@@ -68,7 +68,8 @@ void Directory::onMessage(wire::ReceivedControl& message) {
   } catch (const Error& error) {
     hooks_.warn("a control message of " + from + " could not be served: " + error.message());
   } catch (const kj::Exception& exception) {
-    hooks_.warn("a malformed control message of " + from + " was dropped: " + exception.getDescription().cStr());
+    hooks_.warn("a malformed control message of " + from +
+                " was dropped: " + exception.getDescription().cStr());
   }
 }
 
@@ -103,7 +104,8 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
       throw Error(ErrorKind::invalid, from + " claims " + path + ", and is no supervisor that runs");
     }
     if (claim.getRole() > static_cast<std::uint8_t>(wire::Role::pool)) {
-      throw Error(ErrorKind::invalid, from + " claims " + path + " for a role that this version does not know");
+      throw Error(ErrorKind::invalid,
+                  from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
@@ -120,7 +122,8 @@ void Directory::checkName(const Entry* entry, const std::string& path, const std
   if (name.empty()) return;
   const auto holder = names_.find(name);
   if (holder == names_.end() || (entry != nullptr && holder->second == entry->id)) return;
-  throw Error(ErrorKind::invalid, "starting " + path + ": the name \"" + name + "\" is taken by " + byId(holder->second)->path);
+  throw Error(ErrorKind::invalid,
+              "starting " + path + ": the name \"" + name + "\" is taken by " + byId(holder->second)->path);
 }
 
 Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader claim) {
@@ -192,7 +195,8 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
 
 void Directory::onStarted(const std::string& from, wire::Control::Started::Reader started) {
   Entry* const entry = byId(started.getActor());
-  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != started.getGeneration()) return;
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != started.getGeneration())
+    return;
   entry->pid = started.getPid();
 }
 
@@ -202,7 +206,8 @@ void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
   if (entry->generation != up.getGeneration()) return;
   std::vector<std::string> left;
-  for (auto it = byPath_.lower_bound(entry->path + "/"); it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
+  for (auto it = byPath_.lower_bound(entry->path + "/");
+       it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
     const bool child = parentOf(it->first) == entry->path;
     if (child && it->second->supervisorGeneration != entry->generation) left.push_back(it->first);
   }
@@ -221,7 +226,8 @@ void Directory::onEnded(const std::string& from, wire::Control::Ended::Reader en
 
 // The processes below a supervisor that has died have been sent SIGKILL by the kernel.
 void Directory::endAllBelow(const Entry& supervisor) {
-  for (auto it = byPath_.lower_bound(supervisor.path + "/"); it != byPath_.end() && isWithin(it->first, supervisor.path); ++it) {
+  for (auto it = byPath_.lower_bound(supervisor.path + "/");
+       it != byPath_.end() && isWithin(it->first, supervisor.path); ++it) {
     if (it->second->claimed) end(*it->second, {.kind = ExitKind::supervisorDied});
   }
 }
@@ -233,7 +239,9 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.unsettled = !isSupervisor(entry.role);
   if (entry.unsettled && !settle(entry)) again_.startIn(kLookAgain);
   if (isSupervisor(entry.role)) failPassed(entry.path, reason);
-  std::erase_if(waiting_, [&](const WaitingClaim& claim) { return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path); });
+  std::erase_if(waiting_, [&](const WaitingClaim& claim) {
+    return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path);
+  });
 
   for (const wire::ActorId watcher : entry.watchers) {
     wire::ControlMessage message;
@@ -267,7 +275,8 @@ bool Directory::settle(Entry& entry) {
   }
   entry.unsettled = false;
   if (settlement.casts > 0) {
-    hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) + " cast(s) in hand, which were dropped");
+    hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) +
+                " cast(s) in hand, which were dropped");
   }
   for (const mailbox::CallInHand& call : settlement.calls) {
     const Entry* const caller = byId(call.caller);
@@ -305,7 +314,9 @@ void Directory::settleWaiting() {
     try {
       if (grant(*entry, claim.supervisor, claim.request)) continue;
       if (now - claim.since > kDeskPatience) {
-        throw Error(ErrorKind::system, "starting " + entry->path + ": a process still holds the desk of its predecessor (did it fork?)");
+        throw Error(
+            ErrorKind::system,
+            "starting " + entry->path + ": a process still holds the desk of its predecessor (did it fork?)");
       }
       waiting_.push_back(claim);
       more = true;
@@ -322,7 +333,8 @@ void Directory::handBack(const Entry& worker) {
   if (pool == nullptr) return;
   try {
     if (os::lockedByAnother(worker.desk)) return;
-    for (auto& packet : mailbox::takeUnhandled(worker.desk)) handedBack_.emplace_back(pool->id, std::move(packet));
+    for (auto& packet : mailbox::takeUnhandled(worker.desk))
+      handedBack_.emplace_back(pool->id, std::move(packet));
     if (!writeHandedBack()) again_.startIn(kLookAgain);
   } catch (const Error& error) {
     hooks_.warn("the messages before " + worker.path + ", which has gone, are lost: " + error.message());
@@ -333,7 +345,9 @@ bool Directory::writeHandedBack() {
   while (!handedBack_.empty()) {
     const auto& [id, packet] = handedBack_.front();
     const Entry* const pool = byId(id);
-    if (pool != nullptr && os::writePacket(pool->mailbox.get(), packet.data(), packet.size()) == os::PipeState::wouldBlock) return false;
+    if (pool != nullptr &&
+        os::writePacket(pool->mailbox.get(), packet.data(), packet.size()) == os::PipeState::wouldBlock)
+      return false;
     handedBack_.pop_front();
   }
   return true;
@@ -350,7 +364,8 @@ void Directory::failPassed(const std::string& supervisor, const ExitReason& reas
     }
   }
   for (const Passed& passed : failed) {
-    fail(passed.asker, passed.request, Error::gone("the supervisor " + passed.supervisor + " ended: " + reason.toString(), reason));
+    fail(passed.asker, passed.request,
+         Error::gone("the supervisor " + passed.supervisor + " ended: " + reason.toString(), reason));
   }
 }
 

@@ -11,7 +11,9 @@ namespace troupe::node {
 
 namespace {
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
-bool isShared(const Entry& entry) { return entry.role == wire::Role::pool || entry.role == wire::Role::poolWorker; }
+bool isShared(const Entry& entry) {
+  return entry.role == wire::Role::pool || entry.role == wire::Role::poolWorker;
+}
 }  // namespace
 
 Entry* Directory::lookUp(const std::string& from, const std::string& name) {
@@ -36,14 +38,20 @@ void Directory::onFind(const std::string& from, wire::ReceivedControl& message) 
   }
   Entry* const entry = lookUp(from, name);
   if (entry == nullptr || asker == nullptr) {
-    return fail(from, request, Error::gone("finding \"" + name + "\" for " + from + ": there is no actor of that name or path", {}));
+    return fail(
+        from, request,
+        Error::gone("finding \"" + name + "\" for " + from + ": there is no actor of that name or path", {}));
   }
   if (wantsSupervisor && !isSupervisor(entry->role)) {
-    return fail(from, request, Error(ErrorKind::invalid, "finding the supervisor \"" + name + "\": " + entry->path + " is an actor"));
+    return fail(from, request,
+                Error(ErrorKind::invalid,
+                      "finding the supervisor \"" + name + "\": " + entry->path + " is an actor"));
   }
-  if (!wantsSupervisor && std::find(entry->interfaces.begin(), entry->interfaces.end(), find.getInterface()) == entry->interfaces.end()) {
-    return fail(from, request, Error(ErrorKind::invalid, "finding \"" + name + "\": " + entry->path + " does not serve " +
-                                                             wire::toString(find.getProtocol())));
+  if (!wantsSupervisor && std::find(entry->interfaces.begin(), entry->interfaces.end(),
+                                    find.getInterface()) == entry->interfaces.end()) {
+    return fail(from, request,
+                Error(ErrorKind::invalid, "finding \"" + name + "\": " + entry->path + " does not serve " +
+                                              wire::toString(find.getProtocol())));
   }
   try {
     found.setActor(entry->id);
@@ -94,7 +102,8 @@ void Directory::onIntroduce(const std::string& from, wire::ReceivedControl& mess
 void Directory::onWatch(const std::string& from, wire::ReceivedControl& message) {
   Entry* const asker = byPath(from);
   Entry* const entry = byId(message->getWatch());
-  if (asker == nullptr || entry == nullptr) return fail(from, message->getRequest(), goneError(message->getWatch()));
+  if (asker == nullptr || entry == nullptr)
+    return fail(from, message->getRequest(), goneError(message->getWatch()));
   asker->watched.insert(entry->id);
   entry->watchers.insert(asker->id);
   wire::ControlMessage watching;
@@ -114,10 +123,12 @@ void Directory::onManage(const std::string& from, wire::ReceivedControl& message
   const std::string supervisor = wire::toString(message->getManage().getSupervisor());
   const Entry* const entry = byPath(supervisor);
   if (supervisor != "/" && (entry == nullptr || !entry->claimed)) {
-    return fail(from, message->getRequest(), Error::gone("there is no supervisor " + supervisor + " now", {}));
+    return fail(from, message->getRequest(),
+                Error::gone("there is no supervisor " + supervisor + " now", {}));
   }
   if (entry != nullptr && !isSupervisor(entry->role)) {
-    return fail(from, message->getRequest(), Error(ErrorKind::invalid, supervisor + " is an actor, and no supervisor"));
+    return fail(from, message->getRequest(),
+                Error(ErrorKind::invalid, supervisor + " is an actor, and no supervisor"));
   }
   const std::uint64_t passed = ++lastPassed_;
   passed_.emplace(passed, Passed{.asker = from, .request = message->getRequest(), .supervisor = supervisor});

@@ -35,12 +35,14 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<
                    // Not at once: the supervisor must have done with what it is doing.
                    .up =
                        [this](wire::ControlMessage message) {
-                         auto looped = std::make_shared<wire::ReceivedControl>(wire::ReceivedControl::looped(message));
+                         auto looped =
+                             std::make_shared<wire::ReceivedControl>(wire::ReceivedControl::looped(message));
                          loop_.post([this, looped] { directory_.onMessage(*looped); });
                        },
                    .ready = std::move(ready),
                    .finished = [this](const ExitReason& reason) { onFinished(reason); },
-                   .forgotten = [this](const std::string& id, const ExitReason& reason) { onForgotten(id, reason); }}),
+                   .forgotten = [this](const std::string& id,
+                                       const ExitReason& reason) { onForgotten(id, reason); }}),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable, [this](bool, bool) { onSignals(); }) {}
 
 int Root::run() {
@@ -91,8 +93,7 @@ void Root::onFinished(const ExitReason& reason) {
 void Root::endStrangers() {
   const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
   while (loop::Clock::now() < deadline) {
-    while (os::reapChild()) {
-    }
+    while (os::reapChild()) {}
     const auto left = os::childrenOfThisProcess();
     if (left.empty()) return;
     for (const pid_t pid : left) os::sendSignal(pid, SIGKILL);

@@ -18,7 +18,8 @@ namespace troupe::node {
 
 class Root {
  public:
-  Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments, std::function<void()> ready);
+  Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments,
+       std::function<void()> ready);
 
   // Until the app has ended; the exit code for main.
   int run();

@@ -45,9 +45,11 @@ std::string titleOf(const std::string& path, const std::vector<std::string>& arg
     if (fd->valid()) settings.keep.push_back(fd->get());
   }
   for (const Argument& argument : assignment.arguments) {
-    if (const auto* held = std::get_if<DescriptorArgument>(&argument)) settings.keep.push_back(*held->descriptor);
+    if (const auto* held = std::get_if<DescriptorArgument>(&argument))
+      settings.keep.push_back(*held->descriptor);
   }
-  for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors()) settings.keep.push_back(inherited.fd);
+  for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors())
+    settings.keep.push_back(inherited.fd);
   os::settleChild(settings);
   os::setTitle(titleOf(order.ticket.path, arguments));
   if (order.becomeSupervisor) {
@@ -67,7 +69,8 @@ std::string titleOf(const std::string& path, const std::vector<std::string>& arg
 Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::string>& arguments) {
   Launched launched;
   auto [mine, childs] = os::makeChannel();
-  os::ChildSettings settings{.parent = os::processId(), .keepStandardInput = order.blueprint->keepStandardInput};
+  os::ChildSettings settings{.parent = os::processId(),
+                             .keepStandardInput = order.blueprint->keepStandardInput};
   os::OutputPipe output;
   os::OutputPipe error;
   if (order.spec.output == Output::prefixed && !order.becomeSupervisor) {
@@ -77,7 +80,8 @@ Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::stri
     settings.standardError = error.writer.get();
   }
   launched.pid = os::forkProcess();
-  if (launched.pid == 0) becomeChild(std::move(order), std::move(childs), loop, std::move(settings), arguments);
+  if (launched.pid == 0)
+    becomeChild(std::move(order), std::move(childs), loop, std::move(settings), arguments);
   launched.control = std::move(mine);
   launched.standardOutput = std::move(output.reader);
   launched.standardError = std::move(error.reader);

@@ -23,7 +23,8 @@ void OutputRelay::add(os::Fd reader, std::string prefix) {
   raw->reader = std::move(reader);
   raw->prefix = std::move(prefix);
   raw->poll = std::make_unique<loop::Poll>(loop_, raw->reader.get(),
-                                           held_ ? loop::Interest::none : loop::Interest::readable, [this, raw](bool, bool) {
+                                           held_ ? loop::Interest::none : loop::Interest::readable,
+                                           [this, raw](bool, bool) {
                                              if (!readFrom(*raw)) sources_.erase(raw);
                                              writePending();
                                            });
@@ -72,7 +73,8 @@ void OutputRelay::writeLine(std::string_view line) {
     ++droppedLines_;
     return;
   }
-  if (droppedLines_ > 0) emit("", "(" + std::to_string(std::exchange(droppedLines_, 0)) + " lines were dropped here: no room)");
+  if (droppedLines_ > 0)
+    emit("", "(" + std::to_string(std::exchange(droppedLines_, 0)) + " lines were dropped here: no room)");
   emit("", line);
   writePending();
 }
@@ -83,7 +85,8 @@ void OutputRelay::writePending() {
     const std::string_view left = std::string_view(pending_).substr(written_);
     const std::size_t fitting = left.substr(0, os::kPacketBytes).rfind('\n');
     // A line of this process's own may be longer than that: it can be torn, but not held back.
-    const std::size_t bytes = end_.write(left.substr(0, (fitting == left.npos ? left.find('\n') : fitting) + 1));
+    const std::size_t bytes =
+        end_.write(left.substr(0, (fitting == left.npos ? left.find('\n') : fitting) + 1));
     if (bytes == 0) return holdSources(true);
     written_ += bytes;
   }
@@ -94,12 +97,14 @@ void OutputRelay::writePending() {
 
 void OutputRelay::holdSources(bool hold) {
   if (hold && !room_ && end_.pollable() >= 0) {
-    room_ = std::make_unique<loop::Poll>(loop_, end_.pollable(), loop::Interest::writable, [this](bool, bool) { writePending(); });
+    room_ = std::make_unique<loop::Poll>(loop_, end_.pollable(), loop::Interest::writable,
+                                         [this](bool, bool) { writePending(); });
   }
   if (held_ == hold) return;
   held_ = hold;
   if (room_) room_->want(hold ? loop::Interest::writable : loop::Interest::none);
-  for (const auto& [raw, source] : sources_) raw->poll->want(hold ? loop::Interest::none : loop::Interest::readable);
+  for (const auto& [raw, source] : sources_)
+    raw->poll->want(hold ? loop::Interest::none : loop::Interest::readable);
 }
 
 void OutputRelay::finish(loop::Clock::time_point deadline) {

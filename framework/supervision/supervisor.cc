@@ -153,7 +153,8 @@ void Supervisor::claim(Child& child) {
   auto claim = message->initClaim();
   claim.setPath(child.path.c_str());
   claim.setRole(static_cast<std::uint8_t>(blueprint.role));
-  const auto& interfaces = blueprint.actorClass != nullptr ? blueprint.actorClass->interfaces : blueprint.interfaces;
+  const auto& interfaces =
+      blueprint.actorClass != nullptr ? blueprint.actorClass->interfaces : blueprint.interfaces;
   auto list = claim.initInterfaces(static_cast<unsigned>(interfaces.size()));
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
   claim.setName(child.spec.name.string().c_str());
@@ -204,7 +205,10 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
   assignment.arguments = maker.arguments;
   if (child.isSupervisor()) {
     order.becomeSupervisor = [this, &child](os::Fd control) {
-      runSupervisor({.path = child.path, .blueprint = child.blueprint, .arguments = setup_.arguments, .control = std::move(control)});
+      runSupervisor({.path = child.path,
+                     .blueprint = child.blueprint,
+                     .arguments = setup_.arguments,
+                     .control = std::move(control)});
     };
   } else {
     assignment.ends = {granted.take(0), granted.take(1), granted.take(2)};
@@ -225,7 +229,10 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
           .message = [this, &child](wire::ReceivedControl& message) { fromChild(child, message); },
           .closed = [this, &child] { onLaneClosed(child); },
           .fault = [this, &child](const std::string& what) { log_.warning(child.path + ": " + what); },
-          .stuck = [this, &child] { kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"}); }});
+          .stuck =
+              [this, &child] {
+                kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"});
+              }});
   wire::ControlMessage started;
   auto to = started->initStarted();
   to.setActor(child.actor);
@@ -252,12 +259,14 @@ void Supervisor::endedSoon(const Child& child, ExitReason reason) {
 
 Child* Supervisor::find(ChildKey key, Incarnation incarnation) {
   const auto found = children_.find(key);
-  return found != children_.end() && found->second->incarnation == incarnation ? found->second.get() : nullptr;
+  return found != children_.end() && found->second->incarnation == incarnation ? found->second.get()
+                                                                               : nullptr;
 }
 
 void Supervisor::erase(Child& child) {
   if (child.pid != 0) byPid_.erase(child.pid);
-  if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child) byId_.erase(named);
+  if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child)
+    byId_.erase(named);
   children_.erase(child.key);
 }
 
@@ -272,7 +281,8 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
     case wire::Control::LEAVING:
       if (!own || child.said) return;
       child.said = wire::read(message->getLeaving());
-      if (child.said->kind == ExitKind::shutdown) apply(core_.leaving(Clock::now(), child.key, child.incarnation));
+      if (child.said->kind == ExitKind::shutdown)
+        apply(core_.leaving(Clock::now(), child.key, child.incarnation));
       return;
     case wire::Control::PONG: child.pongAwaited = false; return;
     default: return sendUp(child, message);
@@ -290,7 +300,8 @@ void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
   setup_.up(std::move(up));
   const auto ready = message->getReady();
   apply(core_.ready(Clock::now(), child.key, child.incarnation,
-                    ready.getIgnored() ? Core::Outcome::ignored : Core::Outcome::started, wire::toString(ready.getInfo())));
+                    ready.getIgnored() ? Core::Outcome::ignored : Core::Outcome::started,
+                    wire::toString(ready.getInfo())));
 }
 
 bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
@@ -313,7 +324,8 @@ bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
 void Supervisor::sendUp(Child& child, wire::ReceivedControl& message) {
   const std::string from = wire::toString(message->getFrom());
   const bool fromBelow = !from.empty();
-  if (!maySend(child, message->which()) || (fromBelow && (!child.isSupervisor() || !isWithin(from, child.path)))) {
+  if (!maySend(child, message->which()) ||
+      (fromBelow && (!child.isSupervisor() || !isWithin(from, child.path)))) {
     return log_.warning(child.path + ": a control message that it may not send was dropped");
   }
   auto up = wire::forwarded(message);

@@ -100,7 +100,8 @@ class Supervisor {
   // supervisor_requests.cc
   void onManage(wire::ReceivedControl& message);
   Actions request(Caller caller, wire::ReceivedControl& message);
-  Actions requestStartChild(Caller caller, wire::Manage::StartChild::Reader asked, wire::ReceivedControl& message);
+  Actions requestStartChild(Caller caller, wire::Manage::StartChild::Reader asked,
+                            wire::ReceivedControl& message);
   Actions requestChange(Caller caller, capnp::List<wire::NamedSpec>::Reader specs);
   void answer(const Asked& asked, const Result& result);
   void write(wire::Managed::Builder to, const Result& result);

@@ -21,7 +21,10 @@ class SupervisorProcess {
               {.message = [this](wire::ReceivedControl& message) { onMessage(message); },
                // What is above has died; the kernel's SIGKILL is on its way.
                .closed = [] { os::endProcess(1); },
-               .fault = [this](const std::string& what) { supervisor_.log().warning(supervisor_.path() + ": " + what); },
+               .fault =
+                   [this](const std::string& what) {
+                     supervisor_.log().warning(supervisor_.path() + ": " + what);
+                   },
                .stuck = [] {}}),
         signals_({SIGCHLD, SIGTERM}),
         supervisor_(loop_, {.path = assignment.path,
@@ -90,7 +93,8 @@ void runSupervisor(SupervisorAssignment assignment) {
   try {
     process->run();
   } catch (...) {
-    std::fprintf(stderr, "an exception in the event loop: %s\n", actor::describe(std::current_exception()).c_str());
+    std::fprintf(stderr, "an exception in the event loop: %s\n",
+                 actor::describe(std::current_exception()).c_str());
   }
   os::endProcess(1);
 }

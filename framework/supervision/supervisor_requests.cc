@@ -31,7 +31,9 @@ Actions Supervisor::request(Caller caller, wire::ReceivedControl& message) {
       const std::string id = wire::toString(manage.getStartInstance().getTemplate());
       const auto declared = declared_.find(id);
       if (declared != declared_.end() && declared->second->declaration.isTemplate) {
-        wanted_[id].push_back({caller.token, {declared->second, actor::read(manage.getStartInstance().getArguments(), message)}});
+        wanted_[id].push_back(
+            {caller.token,
+             {declared->second, actor::read(manage.getStartInstance().getArguments(), message)}});
       }
       return core_.startInstance(now, caller, id);
     }
@@ -53,19 +55,22 @@ Actions Supervisor::request(Caller caller, wire::ReceivedControl& message) {
   throw Error(ErrorKind::invalid, setup_.path + ": a request that this version does not know");
 }
 
-Actions Supervisor::requestStartChild(Caller caller, wire::Manage::StartChild::Reader asked, wire::ReceivedControl& message) {
+Actions Supervisor::requestStartChild(Caller caller, wire::Manage::StartChild::Reader asked,
+                                      wire::ReceivedControl& message) {
   const std::string type = wire::toString(asked.getType());
   const auto* constructible = detail::findConstructible(type);
   if (constructible == nullptr) {
-    throw Error(ErrorKind::invalid, "starting the child \"" + wire::toString(asked.getId()) + "\" under " + setup_.path +
-                                        ": this program has no actor class " + detail::readableType(type.c_str()));
+    throw Error(ErrorKind::invalid, "starting the child \"" + wire::toString(asked.getId()) + "\" under " +
+                                        setup_.path + ": this program has no actor class " +
+                                        detail::readableType(type.c_str()));
   }
   auto blueprint = std::make_shared<Blueprint>();
   blueprint->declaration = {.id = wire::toString(asked.getId()), .spec = actor::read(asked.getSpec())};
   blueprint->actorClass = constructible->actorClass;
   blueprint->factory = constructible->factory;
   const ChildDeclaration declaration = blueprint->declaration;
-  wanted_[declaration.id].push_back({caller.token, {std::move(blueprint), actor::read(asked.getArguments(), message)}});
+  wanted_[declaration.id].push_back(
+      {caller.token, {std::move(blueprint), actor::read(asked.getArguments(), message)}});
   return core_.startChild(Clock::now(), caller, declaration);
 }
 
@@ -79,8 +84,8 @@ Actions Supervisor::requestChange(Caller caller, capnp::List<wire::NamedSpec>::R
       declaration.isSupervisor = declared->second->declaration.isSupervisor;
       declaration.isTemplate = declared->second->declaration.isTemplate;
     } else if (!byId_.contains(declaration.id)) {
-      throw Error(ErrorKind::invalid, "changing the specs of " + setup_.path + ": it has no child \"" + declaration.id +
-                                          "\"; a new one is added by starting it");
+      throw Error(ErrorKind::invalid, "changing the specs of " + setup_.path + ": it has no child \"" +
+                                          declaration.id + "\"; a new one is added by starting it");
     }
     change.children->push_back(std::move(declaration));
   }
@@ -112,7 +117,8 @@ void Supervisor::write(wire::Managed::Builder to, const Result& result) {
   if (const auto* started = std::get_if<Started>(&result)) return write(to, *started);
   if (const auto* children = std::get_if<ChildList>(&result)) return write(to, *children);
   if (const auto* error = std::get_if<Error>(&result)) return wire::write(to.initFailed(), *error);
-  if (const auto* declaration = std::get_if<ChildDeclaration>(&result)) return actor::write(to.initSpec(), declaration->spec);
+  if (const auto* declaration = std::get_if<ChildDeclaration>(&result))
+    return actor::write(to.initSpec(), declaration->spec);
   if (const auto* counts = std::get_if<Counts>(&result)) {
     auto out = to.initCounts();
     out.setSpecs(static_cast<std::uint32_t>(counts->specs));

@@ -16,8 +16,9 @@ namespace {
 constexpr std::size_t kTicketBytes = 64 * 1024;
 
 Error wrong(const std::string& what) {
-  return Error(ErrorKind::invalid, std::string("the environment variable ") + kTicketVariable +
-                                       " is for this program's own children, and its value makes no sense: " + what);
+  return Error(ErrorKind::invalid,
+               std::string("the environment variable ") + kTicketVariable +
+                   " is for this program's own children, and its value makes no sense: " + what);
 }
 
 // Takes over a descriptor that came by its number.
@@ -44,11 +45,13 @@ WrittenTicket writeTicket(Ticket& ticket) {
   root.setMailbox(assignment.ends.mailbox.get());
   root.setReply(assignment.ends.reply.get());
   root.setDesk(assignment.ends.desk.get());
-  actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments, message);
+  actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
+               message);
   auto descriptors = root.initDescriptors(static_cast<unsigned>(message.descriptors().size()));
 
   WrittenTicket written;
-  for (const os::Fd* fd : {&assignment.control, &assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
+  for (const os::Fd* fd :
+       {&assignment.control, &assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
     if (fd->valid()) written.keep.push_back(fd->get());
   }
   for (unsigned i = 0; i < descriptors.size(); ++i) {
@@ -64,7 +67,8 @@ WrittenTicket writeTicket(Ticket& ticket) {
   }
   const auto words = capnp::messageToFlatArray(builder);
   const auto bytes = words.asBytes();
-  if (bytes.size() > kTicketBytes) throw Error(ErrorKind::invalid, "the arguments of " + ticket.path + " are too large");
+  if (bytes.size() > kTicketBytes)
+    throw Error(ErrorKind::invalid, "the arguments of " + ticket.path + " are too large");
   written.memory = os::makeSharedMemory("troupe-ticket", kTicketBytes);
   const os::Mapping mapping(written.memory, kTicketBytes);
   std::memcpy(mapping.data(), bytes.begin(), bytes.size());
@@ -79,7 +83,8 @@ std::optional<Ticket> readTicket() {
   ::unsetenv(kTicketVariable);
   int number = -1;
   const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (fault != std::errc() || *end != '\0' || number < 3) throw wrong("\"" + text + "\" is no descriptor number");
+  if (fault != std::errc() || *end != '\0' || number < 3)
+    throw wrong("\"" + text + "\" is no descriptor number");
   try {
     const os::Fd memory = inherited(number);
     const os::Mapping mapping(memory, kTicketBytes);
@@ -102,7 +107,8 @@ std::optional<Ticket> readTicket() {
     ticket.assignment.id = root.getActor();
     ticket.assignment.generation = root.getGeneration();
     ticket.assignment.control = inherited(root.getControl());
-    ticket.assignment.ends = {inherited(root.getMailbox()), inherited(root.getReply()), inherited(root.getDesk())};
+    ticket.assignment.ends = {inherited(root.getMailbox()), inherited(root.getReply()),
+                              inherited(root.getDesk())};
     ticket.assignment.arguments = actor::read(root.getArguments(), carrier);
     return ticket;
   } catch (const kj::Exception& exception) {

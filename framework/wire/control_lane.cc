@@ -58,7 +58,8 @@ ReceivedControl ControlLane::unpacked(os::ChannelMessage& message) {
   std::size_t size = 0;
   std::memcpy(&size, message.bytes.data(), kWord);
   if (descriptors.empty() || size > kMaxControlBytes || !os::keepsItsSize(descriptors.back())) {
-    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(size) + " bytes came without its memory");
+    throw Error(ErrorKind::invalid,
+                "a control message of " + std::to_string(size) + " bytes came without its memory");
   }
   const os::Mapping mapping(descriptors.back(), size);
   descriptors.pop_back();
@@ -108,7 +109,8 @@ bool ControlLane::receive(unsigned most) {
         return *alive;
       case os::ChannelState::done: break;
     }
-    if (scratch_.descriptorsLost) handlers_.fault("descriptors of a control message were lost: no more can be opened");
+    if (scratch_.descriptorsLost)
+      handlers_.fault("descriptors of a control message were lost: no more can be opened");
     if (!*alive) return false;
     try {
       ReceivedControl received = unpacked(scratch_);
@@ -116,7 +118,8 @@ bool ControlLane::receive(unsigned most) {
     } catch (const Error& error) {
       if (*alive) handlers_.fault(error.message());
     } catch (const kj::Exception& exception) {
-      if (*alive) handlers_.fault(std::string("a malformed control message: ") + exception.getDescription().cStr());
+      if (*alive)
+        handlers_.fault(std::string("a malformed control message: ") + exception.getDescription().cStr());
     }
     if (!*alive) return false;
   }

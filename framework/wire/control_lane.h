@@ -26,7 +26,7 @@ class ControlLane {
 
   struct Handlers {
     std::function<void(ReceivedControl&)> message;
-    std::function<void()> closed;                        // the other side is gone; comes once, as the last thing
+    std::function<void()> closed;  // the other side is gone; comes once, as the last thing
     std::function<void(const std::string& what)> fault;  // something malformed came, or descriptors were lost
     std::function<void()> stuck;
   };

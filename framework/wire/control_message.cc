@@ -27,8 +27,9 @@ std::vector<std::byte> ControlMessage::encode() {
   const auto bytes = words.asBytes();
   const std::size_t most = kMaxControlBytes - (root_.getFrom().size() == 0 ? kRoomForPath : 0);
   if (bytes.size() > most) {
-    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) + " bytes is larger than the " +
-                                        std::to_string(most) + " that a control lane takes");
+    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) +
+                                        " bytes is larger than the " + std::to_string(most) +
+                                        " that a control lane takes");
   }
   const auto* first = reinterpret_cast<const std::byte*>(bytes.begin());
   return {first, first + bytes.size()};
@@ -37,8 +38,8 @@ std::vector<std::byte> ControlMessage::encode() {
 ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<os::Fd> descriptors)
     : descriptors_(std::move(descriptors)) {
   if (bytes.empty() || bytes.size() % sizeof(capnp::word) != 0) {
-    throw Error(ErrorKind::invalid,
-                "a control message of " + std::to_string(bytes.size()) + " bytes is no whole number of words");
+    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) +
+                                        " bytes is no whole number of words");
   }
   words_ = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
   std::memcpy(words_.begin(), bytes.data(), bytes.size());
@@ -46,7 +47,8 @@ ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<o
     reader_ = std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), controlOptions(bytes.size()));
     root_ = reader_->getRoot<Control>();
   } catch (const kj::Exception& exception) {
-    throw Error(ErrorKind::invalid, std::string("a malformed control message: ") + exception.getDescription().cStr());
+    throw Error(ErrorKind::invalid,
+                std::string("a malformed control message: ") + exception.getDescription().cStr());
   }
 }
 

@@ -41,7 +41,8 @@ struct GrantedEnds {
 // A message being made.
 class ControlMessage {
  public:
-  ControlMessage() : message_(std::make_unique<capnp::MallocMessageBuilder>()), root_(message_->initRoot<Control>()) {}
+  ControlMessage()
+      : message_(std::make_unique<capnp::MallocMessageBuilder>()), root_(message_->initRoot<Control>()) {}
   Control::Builder* operator->() { return &root_; }
   Control::Builder root() { return root_; }
   void assign(Control::Reader content) {

@@ -25,12 +25,15 @@ capnp::ReaderOptions unlimitedOptions() {
   return options;
 }
 
-kj::ArrayPtr<const capnp::word> asArray(std::span<const capnp::word> words) { return {words.data(), words.size()}; }
+kj::ArrayPtr<const capnp::word> asArray(std::span<const capnp::word> words) {
+  return {words.data(), words.size()};
+}
 
 // A list can pretend to hold thousands that take no room, and each would cost a hook: an honest one takes two words.
 kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelope, std::size_t words) {
   const auto references = envelope.getReferences();
-  KJ_REQUIRE(references.size() <= words / 2, "more references than the message has room for", references.size());
+  KJ_REQUIRE(references.size() <= words / 2, "more references than the message has room for",
+             references.size());
   auto hooks = kj::heapArrayBuilder<kj::Maybe<kj::Own<capnp::ClientHook>>>(references.size());
   for (const auto reference : references) {
     const auto path = reference.getPath();
@@ -51,9 +54,10 @@ std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
   if (table.size() > 0) {
     auto references = envelope_.initReferences(static_cast<unsigned>(table.size()));
     for (unsigned i = 0; i < table.size(); ++i) {
-      KJ_IF_MAYBE(hook, table[i]) {
+      KJ_IF_MAYBE (hook, table[i]) {
         const auto address = addressOf(**hook);
-        if (!address) throw Error(ErrorKind::invalid, what + ": a capability in it is not an actor (a troupe::Ref)");
+        if (!address)
+          throw Error(ErrorKind::invalid, what + ": a capability in it is not an actor (a troupe::Ref)");
         references[i].setActor(address->id);
         references[i].setPath(address->path.c_str());
       }
@@ -61,8 +65,9 @@ std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
   }
   const std::size_t size = capnp::computeSerializedSizeInWords(message_) * sizeof(capnp::word);
   if (size > kMaxMessageBytes) {
-    throw Error(ErrorKind::invalid, what + ": its message takes " + std::to_string(size) + " bytes, and a message can have " +
-                                        std::to_string(kMaxMessageBytes) + " at most");
+    throw Error(ErrorKind::invalid, what + ": its message takes " + std::to_string(size) +
+                                        " bytes, and a message can have " + std::to_string(kMaxMessageBytes) +
+                                        " at most");
   }
   std::vector<std::byte> bytes(size);
   kj::ArrayOutputStream stream({reinterpret_cast<kj::byte*>(bytes.data()), bytes.size()});

@@ -42,14 +42,16 @@ const char* toString(PacketFault fault) {
 }
 
 bool PacketBuilder::append(std::span<const std::byte> message) {
-  if (header_.messages == kMaxPacketMessages || header_.bytes + message.size() > kMaxPacketBytes) return false;
+  if (header_.messages == kMaxPacketMessages || header_.bytes + message.size() > kMaxPacketBytes)
+    return false;
   std::memcpy(bytes_.data() + header_.bytes, message.data(), message.size());
   header_.bytes += static_cast<std::uint32_t>(message.size());
   ++header_.messages;
   return true;
 }
 
-std::span<const std::byte> PacketBuilder::finish(ActorId sender, std::uint32_t generation, std::uint64_t sequence) {
+std::span<const std::byte> PacketBuilder::finish(ActorId sender, std::uint32_t generation,
+                                                 std::uint64_t sequence) {
   header_.sender = sender;
   header_.generation = generation;
   header_.sequence = sequence;

@@ -11,7 +11,8 @@ namespace {
 const int kBrand = 0;
 
 kj::Exception notCallable() {
-  return KJ_EXCEPTION(UNIMPLEMENTED, "an actor in a message is an address: make a troupe::Ref of it to call it");
+  return KJ_EXCEPTION(UNIMPLEMENTED,
+                      "an actor in a message is an address: make a troupe::Ref of it to call it");
 }
 
 class ActorHook final : public capnp::ClientHook, public kj::Refcounted {
@@ -20,7 +21,8 @@ class ActorHook final : public capnp::ClientHook, public kj::Refcounted {
   const ActorAddress& address() const { return address_; }
 
 #if CAPNP_VERSION >= 1000000
-  capnp::Request<capnp::AnyPointer, capnp::AnyPointer> newCall(std::uint64_t interfaceId, std::uint16_t methodId,
+  capnp::Request<capnp::AnyPointer, capnp::AnyPointer> newCall(std::uint64_t interfaceId,
+                                                               std::uint16_t methodId,
                                                                kj::Maybe<capnp::MessageSize> size,
                                                                CallHints hints) override {
     return broken_().newCall(interfaceId, methodId, size, hints);
@@ -30,7 +32,8 @@ class ActorHook final : public capnp::ClientHook, public kj::Refcounted {
     return broken_().call(interfaceId, methodId, kj::mv(context), hints);
   }
 #else
-  capnp::Request<capnp::AnyPointer, capnp::AnyPointer> newCall(std::uint64_t interfaceId, std::uint16_t methodId,
+  capnp::Request<capnp::AnyPointer, capnp::AnyPointer> newCall(std::uint64_t interfaceId,
+                                                               std::uint16_t methodId,
                                                                kj::Maybe<capnp::MessageSize> size) override {
     return broken_().newCall(interfaceId, methodId, size);
   }

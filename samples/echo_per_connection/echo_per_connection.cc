@@ -1,6 +1,6 @@
 // The echo server with a process for each connection, as a classical forking server does it: a crash costs one client.
-#include <CLI/CLI.hpp>
 #include <troupe/troupe.h>
+#include <CLI/CLI.hpp>
 
 #include <algorithm>
 #include <array>
@@ -34,24 +34,15 @@ class Acceptor final : public troupe::Actor<Acceptor> {
  public:
   explicit Acceptor(troupe::net::Listener listener) : listener_(std::move(listener)) {}
 
+  // Each socket moves into the new process. A start that fails costs this client only.
   troupe::Task<> run() {
     auto connections = co_await findSupervisor("connections");
-    for (;;) {
-      troupe::net::Stream peer = co_await listener_.accept();
-      spawn(hand(connections, std::move(peer)));
-    }
+    co_await listener_.serve([connections](troupe::net::Stream peer) mutable -> troupe::Task<> {
+      co_await connections.start("connection", std::move(peer));
+    });
   }
 
  private:
-  // The socket moves into the new process. A start that fails costs this client only.
-  static troupe::Task<> hand(troupe::SupervisorRef connections, troupe::net::Stream peer) {
-    try {
-      co_await connections.start("connection", std::move(peer));
-    } catch (const troupe::Error& error) {
-      std::cerr << error.what() << std::endl;
-    }
-  }
-
   troupe::net::Listener listener_;
 };
 
@@ -61,16 +52,22 @@ int main(int argc, char** argv) {
   unsigned acceptors = 1;
   bool upper = false;
   CLI::App options("A TCP echo server: a process for each connection");
-  options.add_option("--port", port, "Port to listen on; 0 lets the system choose")->check(CLI::Range(0, 65535));
+  options.add_option("--port", port, "Port to listen on; 0 lets the system choose")
+      ->check(CLI::Range(0, 65535));
   options.add_option("--workers", acceptors, "Number of processes that accept")->check(CLI::Range(1, 64));
   options.add_flag("--upper", upper, "Answer in upper case");
-  CLI11_PARSE(options, argc, argv);
+  try {
+    options.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return options.exit(error) == 0 ? 0 : 2;
+  }
 
   auto listener = app.listen("127.0.0.1:" + std::to_string(port));
   app.supervise({.maxRestarts = 1000, .within = 1s});
   app.supervisor("connections", {.maxRestarts = 100, .within = 1s})
       .each<Connection>("connection", {.restart = troupe::Restart::temporary}, upper);
   for (unsigned i = 1; i <= acceptors; ++i) app.child<Acceptor>("acceptor" + std::to_string(i), {}, listener);
-  app.ready([listener] { std::cout << "echo_per_connection listens on port " << listener.port() << std::endl; });
+  app.ready(
+      [listener] { std::cout << "echo_per_connection listens on port " << listener.port() << std::endl; });
   return app.run();
 }

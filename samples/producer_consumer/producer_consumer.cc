@@ -34,8 +34,9 @@ int main(int argc, char** argv) {
       if (std::chrono::steady_clock::now() - before > 5ms) ++waited;
     }
     auto reply = co_await customer.within(1min).eaten();
-    std::cout << "cooked " << kDishes << " dishes, eaten " << reply->getDishes() << "; the cook had to wait for the customer "
-              << (waited > 0 ? "now and then" : "never") << std::endl;
+    std::cout << "cooked " << kDishes << " dishes, eaten " << reply->getDishes()
+              << "; the cook had to wait for the customer " << (waited > 0 ? "now and then" : "never")
+              << std::endl;
   });
   return app.run();
 }

@@ -39,7 +39,7 @@ namespace troupe {
 
 // What init() may return.
 struct Start {
-  bool ignored = false;  // there is nothing to do: no failure, and no process is kept (OTP's `ignore`)
+  bool ignored = false;   // there is nothing to do: no failure, and no process is kept (OTP's `ignore`)
   std::string info = {};  // for whoever started it (OTP's extra start information)
 
   static Start ignore() { return {.ignored = true}; }
@@ -126,7 +126,8 @@ template <class... X, class... Rest>
 struct Union<TypeList<X...>, TypeList<>, Rest...> : Union<TypeList<X...>, Rest...> {};
 template <class... X, class Y, class... More, class... Rest>
 struct Union<TypeList<X...>, TypeList<Y, More...>, Rest...>
-    : Union<std::conditional_t<kContains<Y, TypeList<X...>>, TypeList<X...>, TypeList<X..., Y>>, TypeList<More...>, Rest...> {};
+    : Union<std::conditional_t<kContains<Y, TypeList<X...>>, TypeList<X...>, TypeList<X..., Y>>,
+            TypeList<More...>, Rest...> {};
 
 template <class... I>
 struct FirstOf {
@@ -156,7 +157,9 @@ class HandlersOf<Self, TypeList<X...>> : public Handlers<Self, X>... {
 }  // namespace detail
 
 template <class S, class... I>
-class Actor : public ActorBase, public detail::HandlersOf<S, typename detail::Union<TypeList<>, typename Protocol<I>::All...>::Type> {
+class Actor
+    : public ActorBase,
+      public detail::HandlersOf<S, typename detail::Union<TypeList<>, typename Protocol<I>::All...>::Type> {
  public:
   using Protocols = typename detail::Union<TypeList<>, typename Protocol<I>::All...>::Type;
 
@@ -189,8 +192,8 @@ void Turn::call(Check&& check, Handler handler) {
     handler(in, std::move(out));
   } else {
     // Parameters of a coroutine live in its frame: here the handler's arguments do, as long as its task.
-    goOnWith([](Handler handler, In in, Out out) -> Task<> { co_await handler(in, std::move(out)); }(std::move(handler), in,
-                                                                                                   std::move(out)));
+    goOnWith([](Handler handler, In in, Out out) -> Task<> { co_await handler(in, std::move(out)); }(
+                                                     std::move(handler), in, std::move(out)));
   }
 }
 

@@ -35,7 +35,8 @@ using ActorFactory = std::function<std::unique_ptr<ActorBase>(const std::vector<
 template <class A>
 Task<Start> initOf(ActorBase& actor) {
   using R = decltype(static_cast<A&>(actor).init());
-  static_assert(std::same_as<R, void> || std::same_as<R, Start> || std::same_as<R, Task<>> || std::same_as<R, Task<Start>>,
+  static_assert(std::same_as<R, void> || std::same_as<R, Start> || std::same_as<R, Task<>> ||
+                    std::same_as<R, Task<Start>>,
                 "init() must return void, troupe::Start, troupe::Task<> or troupe::Task<troupe::Start>");
   auto& self = static_cast<A&>(actor);
   if constexpr (std::same_as<R, void>) {
@@ -67,7 +68,8 @@ Task<> runOf(ActorBase& actor) {
 template <class A>
 Task<> stoppingOf(ActorBase& actor) {
   using R = decltype(static_cast<A&>(actor).stopping());
-  static_assert(std::same_as<R, void> || std::same_as<R, Task<>>, "stopping() must return void or troupe::Task<>");
+  static_assert(std::same_as<R, void> || std::same_as<R, Task<>>,
+                "stopping() must return void or troupe::Task<>");
   if constexpr (std::same_as<R, void>) {
     static_cast<A&>(actor).stopping();
     co_return;
@@ -87,20 +89,23 @@ std::vector<std::uint64_t> idsOf(TypeList<X...>) {
 }
 
 template <class... X>
-std::string methodNameIn(TypeList<X...>, [[maybe_unused]] std::uint64_t interfaceId, [[maybe_unused]] std::uint16_t method) {
+std::string methodNameIn(TypeList<X...>, [[maybe_unused]] std::uint64_t interfaceId,
+                         [[maybe_unused]] std::uint16_t method) {
   std::string name;
-  static_cast<void>(((interfaceId == Protocol<X>::kId &&
-                      (name = std::string(Protocol<X>::kName) + "." +
-                              (Protocol<X>::methodName(method) ? Protocol<X>::methodName(method)
-                                                               : ("method " + std::to_string(method)).c_str()),
-                       true)) ||
-                     ...));
+  static_cast<void>(
+      ((interfaceId == Protocol<X>::kId &&
+        (name = std::string(Protocol<X>::kName) + "." +
+                (Protocol<X>::methodName(method) ? Protocol<X>::methodName(method)
+                                                 : ("method " + std::to_string(method)).c_str()),
+         true)) ||
+       ...));
   return name;
 }
 
 template <class A>
 const ActorClass& classOf() {
-  static_assert(std::derived_from<A, ActorBase>, "an actor class derives from troupe::Actor<Self, Protocols...>");
+  static_assert(std::derived_from<A, ActorBase>,
+                "an actor class derives from troupe::Actor<Self, Protocols...>");
   static const ActorClass actorClass = [] {
     ActorClass made;
     made.type = typeid(A).name();
@@ -122,7 +127,9 @@ const ActorClass& classOf() {
 template <class A, class... Args>
 ActorFactory factoryOf(Args... args) {
   return [fixed = std::make_tuple(std::move(args)...)](const std::vector<Argument>& values) mutable {
-    return std::apply([&](auto&... each) -> std::unique_ptr<ActorBase> { return constructFrom<A>(values, each...); }, fixed);
+    return std::apply(
+        [&](auto&... each) -> std::unique_ptr<ActorBase> { return constructFrom<A>(values, each...); },
+        fixed);
   };
 }
 

@@ -39,7 +39,8 @@ namespace detail {
 // The descriptors in an argument that a child must inherit.
 template <class T>
 void addDescriptors(std::vector<int>& to, const T& argument) {
-  if constexpr (requires { ArgumentCodec<T>::descriptorOf(argument); }) to.push_back(ArgumentCodec<T>::descriptorOf(argument));
+  if constexpr (requires { ArgumentCodec<T>::descriptorOf(argument); })
+    to.push_back(ArgumentCodec<T>::descriptorOf(argument));
 }
 
 template <class... Args>
@@ -78,7 +79,8 @@ class Group {
   template <class A, class... Args>
   Group& pool(std::string id, PoolSpec spec = {}, Args... args) {
     auto descriptors = detail::descriptorsOf(args...);
-    addPool(std::move(id), spec, detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...), std::move(descriptors));
+    addPool(std::move(id), spec, detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...),
+            std::move(descriptors));
     return *this;
   }
 
@@ -91,14 +93,15 @@ class Group {
   ~Group();
 
  protected:
-  Group(std::shared_ptr<supervision::Blueprint> blueprint, std::string path, std::shared_ptr<const std::vector<int>> opened);
+  Group(std::shared_ptr<supervision::Blueprint> blueprint, std::string path,
+        std::shared_ptr<const std::vector<int>> opened);
   supervision::Blueprint& blueprint() { return *blueprint_; }
 
  private:
-  void addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
-                std::vector<int> descriptors, bool isTemplate);
-  void addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass, detail::ActorFactory factory,
-               std::vector<int> descriptors);
+  void addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass,
+                detail::ActorFactory factory, std::vector<int> descriptors, bool isTemplate);
+  void addPool(std::string id, const PoolSpec& spec, const detail::ActorClass& actorClass,
+               detail::ActorFactory factory, std::vector<int> descriptors);
   void add(std::shared_ptr<supervision::Blueprint> child, const std::vector<int>& descriptors);
 
   std::shared_ptr<supervision::Blueprint> blueprint_;

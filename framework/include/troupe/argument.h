@@ -32,7 +32,8 @@ struct DescriptorArgument {
 // Takes over an open descriptor.
 DescriptorArgument ownDescriptor(DescriptorArgument::Kind kind, int fd);
 
-using Argument = std::variant<bool, std::int64_t, std::uint64_t, double, std::string, DescriptorArgument, RefBase>;
+using Argument =
+    std::variant<bool, std::int64_t, std::uint64_t, double, std::string, DescriptorArgument, RefBase>;
 
 namespace detail {
 
@@ -99,8 +100,9 @@ T fromArgument(const Argument& value) {
 }
 
 template <class T>
-concept Crossing = std::integral<T> || std::is_enum_v<T> || std::floating_point<T> || std::same_as<T, std::string> ||
-                   std::derived_from<T, RefBase> || requires(const Argument& value) { ArgumentCodec<T>::fromArgument(value); };
+concept Crossing = std::integral<T> || std::is_enum_v<T> || std::floating_point<T> ||
+                   std::same_as<T, std::string> || std::derived_from<T, RefBase> ||
+                   requires(const Argument& value) { ArgumentCodec<T>::fromArgument(value); };
 
 // Becomes whatever a constructor's parameter asks for.
 struct AnyArgument {
@@ -142,7 +144,8 @@ inline constexpr std::size_t kMaxArguments = 6;
 std::string readableType(const char* mangled);
 
 template <class A, std::size_t... index, class... Fixed>
-std::unique_ptr<A> construct(std::index_sequence<index...>, const std::vector<Argument>& values, Fixed&... fixed) {
+std::unique_ptr<A> construct(std::index_sequence<index...>, const std::vector<Argument>& values,
+                             Fixed&... fixed) {
   if constexpr (std::constructible_from<A, Fixed&..., AnyArgumentAt<index>...>) {
     return std::make_unique<A>(fixed..., AnyArgument{values[index]}...);
   } else {

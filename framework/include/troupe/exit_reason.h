@@ -28,10 +28,10 @@ enum class ExitKind : std::uint16_t {
 
 struct ExitReason {
   ExitKind kind = ExitKind::normal;
-  int code = 0;             // exit code, signal number or errno, by kind
-  bool coreDumped = false;  // with `signaled`
-  bool duringStart = false; // it had not become ready yet
-  std::string text = {};    // more, for a human; may be empty
+  int code = 0;              // exit code, signal number or errno, by kind
+  bool coreDumped = false;   // with `signaled`
+  bool duringStart = false;  // it had not become ready yet
+  std::string text = {};     // more, for a human; may be empty
 
   // True for `normal` and `shutdown` (OTP's normal and shutdown exits).
   bool clean() const { return !duringStart && (kind == ExitKind::normal || kind == ExitKind::shutdown); }

@@ -41,7 +41,8 @@ inline constexpr Duration kDefaultDeadline = std::chrono::seconds(5);
 class RefBase {
  public:
   RefBase() = default;
-  RefBase(ActorId id, std::string path) : id_(id), path_(std::make_shared<const std::string>(std::move(path))) {}
+  RefBase(ActorId id, std::string path)
+      : id_(id), path_(std::make_shared<const std::string>(std::move(path))) {}
 
   ActorId id() const { return id_; }
   // "/shop/till"; for people.
@@ -67,7 +68,8 @@ capnp::Capability::Client clientOf(const RefBase& ref);
 // The message of a reply, which it owns.
 class ReplyMessage {
  public:
-  ReplyMessage(std::shared_ptr<const void> owner, capnp::AnyPointer::Reader checked, capnp::AnyPointer::Reader body)
+  ReplyMessage(std::shared_ptr<const void> owner, capnp::AnyPointer::Reader checked,
+               capnp::AnyPointer::Reader body)
       : owner_(std::move(owner)), checked_(checked), body_(body) {}
   // For checking: reading more than an honest message needs, throws. Then body() can be read without a limit.
   capnp::AnyPointer::Reader checked() const { return checked_; }
@@ -173,7 +175,8 @@ class [[nodiscard("a call is co_awaited; where no answer is wanted, declare a ca
 // throws `overloaded` otherwise.
 class Cast {
  public:
-  explicit Cast(detail::CastHandle handle) : handle_(std::move(handle)), exceptions_(std::uncaught_exceptions()) {}
+  explicit Cast(detail::CastHandle handle)
+      : handle_(std::move(handle)), exceptions_(std::uncaught_exceptions()) {}
   Cast(const Cast&) = delete;
   Cast& operator=(const Cast&) = delete;
   ~Cast() noexcept(false) {
@@ -228,7 +231,8 @@ class Ref : public RefBase, public detail::RefMethodsOf<I, Ref<I>, typename Prot
 
   // Used by the generated methods.
   template <class Params, class Results, class Fill, class Check>
-  Call<Results> sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill, const Check&) const {
+  Call<Results> sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill,
+                         const Check&) const {
     detail::Draft draft(*this, interfaceId, method, name);
     fill(draft.body().template initAs<Params>());
     return Call<Results>(draft.call(), [](const typename Results::Reader& results) { Check()(results); });

@@ -85,10 +85,10 @@ struct Stop {
 // The wait before a restart. Off by default, as in OTP; then a restart follows at once. Each attempt counts as
 // a restart. A child that has been up for `limit` starts over at `first`.
 struct BackOff {
-  Duration first = Duration::zero();           // before the first restart; zero: no back-off
-  Duration limit = std::chrono::seconds(30);   // never longer than this
-  double factor = 2.0;                         // each further wait is so many times longer, >= 1
-  double jitter = 0.2;                         // a random part of so much, up or down; 0 to 1
+  Duration first = Duration::zero();          // before the first restart; zero: no back-off
+  Duration limit = std::chrono::seconds(30);  // never longer than this
+  double factor = 2.0;                        // each further wait is so many times longer, >= 1
+  double jitter = 0.2;                        // a random part of so much, up or down; 0 to 1
   friend bool operator==(const BackOff&, const BackOff&) = default;
 };
 

@@ -85,7 +85,8 @@ class SupervisorRef {
   // Adds a child and starts it. The class must be one of this very program.
   template <class A, class... Args>
   Task<StartedChild> startChild(std::string id, ChildSpec spec, Args... args) const {
-    return startActor(std::move(id), detail::constructibleType<A>(), std::move(spec), ArgumentList::of(std::move(args)...));
+    return startActor(std::move(id), detail::constructibleType<A>(), std::move(spec),
+                      ArgumentList::of(std::move(args)...));
   }
   // Waits until it has ended. A child that has none running is fine.
   Task<> stop(std::string id) const;
@@ -102,7 +103,8 @@ class SupervisorRef {
 
  private:
   Task<StartedChild> startInstance(std::string templateId, ArgumentList arguments) const;
-  Task<StartedChild> startActor(std::string id, std::string type, ChildSpec spec, ArgumentList arguments) const;
+  Task<StartedChild> startActor(std::string id, std::string type, ChildSpec spec,
+                                ArgumentList arguments) const;
 
   std::string path_;
   Duration deadline_ = kForever;

@@ -1,0 +1,155 @@
+#include "server.h"
+
+#include <fcntl.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Process {
+  pid_t parent = 0;
+  char state = 0;
+};
+
+std::string folderOf(pid_t pid) { return "/proc/" + std::to_string(pid); }
+
+Process processOf(pid_t pid) {
+  Process process;
+  std::string line;
+  std::ifstream file(folderOf(pid) + "/stat");
+  std::getline(file, line);
+  // After the name, which may hold anything.
+  std::istringstream(line.substr(line.rfind(')') + 1)) >> process.state >> process.parent;
+  return process;
+}
+
+std::string titleOf(pid_t pid) {
+  std::string title;
+  std::ifstream file(folderOf(pid) + "/cmdline");
+  std::getline(file, title, '\0');
+  return title;
+}
+
+std::set<pid_t> childrenOf(pid_t parent) {
+  std::set<pid_t> children;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const std::string name = entry.path().filename();
+    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto pid = static_cast<pid_t>(std::stol(name));
+    if (processOf(pid).parent == parent) children.insert(pid);
+  }
+  return children;
+}
+
+void addTree(std::ostringstream& text, pid_t pid, const std::string& indent) {
+  const auto children = childrenOf(pid);
+  for (const pid_t child : children) {
+    const bool last = child == *children.rbegin();
+    text << indent << (last ? "└─ " : "├─ ") << titleOf(child) << "  " << child << '\n';
+    addTree(text, child, indent + (last ? "   " : "│  "));
+  }
+}
+
+// The other side's ports of the connections that a process has, for as long as that stands still.
+std::set<unsigned> peerPorts(pid_t pid) {
+  std::set<std::string> sockets;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(folderOf(pid) + "/fd", error)) {
+    sockets.insert(fs::read_symlink(entry.path(), error).string());
+  }
+  std::set<unsigned> ports;
+  std::ifstream table("/proc/net/tcp");
+  std::string line, number, local, remote, state, queues, timer, retransmits, user, timeout, inode;
+  std::getline(table, line);
+  while (std::getline(table, line)) {
+    std::istringstream(line) >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
+    constexpr const char* kEstablished = "01";
+    if (state != kEstablished || !sockets.contains("socket:[" + inode + "]")) continue;
+    ports.insert(static_cast<unsigned>(std::stoul(remote.substr(remote.rfind(':') + 1), nullptr, 16)));
+  }
+  return ports;
+}
+
+}  // namespace
+
+Server::Server(unsigned workers, bool showLog) {
+  const std::string program = fs::read_symlink("/proc/self/exe").replace_filename("echo_server").string();
+  const std::string count = std::to_string(workers);
+  int output[2];
+  if (::pipe2(output, O_CLOEXEC) < 0) throw std::runtime_error("cannot make a pipe");
+  pid_ = ::fork();
+  if (pid_ == 0) {
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // it ends with the demonstration, in order
+    sigset_t none;
+    ::sigemptyset(&none);
+    ::sigprocmask(SIG_SETMASK, &none, nullptr);
+    ::dup2(output[1], STDOUT_FILENO);
+    if (!showLog) ::dup2(::open("/dev/null", O_WRONLY), STDERR_FILENO);
+    ::execl(program.c_str(), "echo_server", "--port", "0", "--workers", count.c_str(), nullptr);
+    std::perror(program.c_str());
+    ::_exit(127);
+  }
+  ::close(output[1]);
+  std::FILE* const lines = ::fdopen(output[0], "r");
+  unsigned port = 0;
+  const bool ready = std::fscanf(lines, "echo_server listens on port %u", &port) == 1;
+  std::fclose(lines);
+  if (!ready) throw std::runtime_error(program + " did not start; --log shows why");
+  address_ = "127.0.0.1:" + std::to_string(port);
+}
+
+Server::~Server() {
+  if (pid_ != 0) stop();
+}
+
+std::map<std::string, pid_t> Server::workers() const {
+  std::map<std::string, pid_t> workers;
+  for (const pid_t pool : childrenOf(pid_)) {
+    for (const pid_t worker : childrenOf(pool)) {
+      const std::string title = titleOf(worker);
+      if (title.starts_with("/echo/")) workers[title.substr(0, title.find(' '))] = worker;
+    }
+  }
+  return workers;
+}
+
+std::string Server::tree() const {
+  std::ostringstream text;
+  text << "echo_server  " << pid_ << '\n';
+  addTree(text, pid_, "");
+  return text.str();
+}
+
+// It is made to stand still first: what it has is known for certain then, and it accepts no other connection.
+std::optional<std::set<unsigned>> Server::kill(pid_t pid) {
+  ::kill(pid, SIGSTOP);
+  for (char state = 0; state != 'T';) {
+    state = processOf(pid).state;
+    if (state == 0 || state == 'Z') return std::nullopt;
+  }
+  const auto ports = peerPorts(pid);
+  ::kill(pid, SIGKILL);
+  return ports;
+}
+
+bool Server::stop() {
+  const auto below = childrenOf(pid_);
+  ::kill(pid_, SIGTERM);
+  int status = 0;
+  ::waitpid(std::exchange(pid_, 0), &status, 0);
+  for (const pid_t pid : below) {
+    if (processOf(pid).state != 0) return false;
+  }
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
