@@ -1,0 +1,126 @@
+#!/usr/bin/env bash
+# check.sh <check> <root>: one way in which README.md and docs/ must be true of the code; prints each breach, and fails if
+# there is one.
+#
+#   samples    a block whose title is a path has what that file has
+#   commands   each command of a ```sh block is one that is run: by .ci/run, or by tutorial.sh
+#   cases      a test that the table of OTP's cases names, is there
+#   links      links lead to files and headings that are there
+#   paths      paths of files in `code` are there
+#   kinds      every kind of error and exit, and every control message, is described
+#   texts      the examples in docs/errors.md are in the words of the code
+set -euo pipefail
+check=$1
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$2"
+pages=(README.md docs/*.md)
+breach() { printf '%s\n' "$*"; }
+
+# The lines of the block with title $2 on page $1.
+block() {
+  awk -v want="title=\"$2\"" '/^```/ { inside = !inside; take = inside && index($0, want); next } take' "$1"
+}
+
+samples() {
+  local page title
+  for page in "${pages[@]}"; do
+    for title in $(grep -o '^```.* title="[^"]*/[^"]*"' "$page" | sed 's/.*title="//; s/"$//'); do
+      [ -f "$title" ] || { breach "$page: no file $title"; continue; }
+      # What a project of its own needs beside.
+      diff <(block "$page" "$title" | grep -v '^find_package(troupe' ) "$title" || breach "$page: the block is not $title"
+    done
+  done
+}
+
+commands() {
+  local page command
+  for page in "${pages[@]}"; do
+    [ "$page" = docs/tutorial.md ] && continue
+    while read -r command; do
+      case $command in
+        ./dev*) grep -qxF "$command" .ci/run || breach "$page: .ci/run does not run: $command" ;;
+        'cmake --install build/release --prefix "$HOME/troupe"')
+          grep -q '^cmake --install "$build" --prefix' "$here/tutorial.sh" || breach "$page: nobody runs: $command" ;;
+        *) breach "$page: nobody runs: $command" ;;
+      esac
+    done < <(awk '/^```/ { shell = /^```sh/; next } shell' "$page")
+  done
+}
+
+# A row is "| `name` | core, processes |"; a name that ends in * stands for all that begin so.
+cases() {
+  local row name folder rows=0
+  while read -r row; do
+    rows=$((rows + 1))
+    name=$(sed 's/^| `\([^`]*\)`.*/\1/; s/\*$/[A-Za-z0-9_]*/' <<< "$row")
+    row=${row#*|*|}
+    for folder in $(grep -oE '\b(core|processes)\b' <<< "${row%%:*}"); do
+      [ "$folder" = core ] && folder=tests/unit/supervision || folder=tests/conformance
+      grep -rqE "TEST(_F|_P)?\([A-Za-z0-9_]*, *$name\)" "$folder" || breach "docs/supervision.md: no test $name in $folder"
+    done
+  done < <(sed -n '/^| case/,$p' docs/supervision.md | grep '^| `')
+  [ "$rows" -gt 0 ] || breach "docs/supervision.md: no cases"
+}
+
+# As they appear in links: "What is `x`?" becomes what-is-x.
+headings() {
+  awk '/^```/ { inside = !inside } !inside && /^#/' "$1" |
+    sed 's/^#* *//' | tr '[:upper:]' '[:lower:]' | tr -cd 'a-z0-9 _\n-' | tr ' ' '-'
+}
+
+links() {
+  local page link file anchor
+  for page in "${pages[@]}"; do
+    while read -r link; do
+      case $link in http*) continue ;; esac
+      file=${link%%#*}
+      anchor=${link#"$file"}
+      [ -n "$file" ] && file=$(dirname "$page")/$file || file=$page
+      [ -e "$file" ] || { breach "$page: the link $link leads nowhere"; continue; }
+      [ -z "$anchor" ] || grep -qxF -- "${anchor#\#}" <(headings "$file") || breach "$page: no heading for $link"
+    done < <(awk '/^```/ { code = !code } !code' "$page" | grep -oE '\]\([^) ]+\)' | sed 's/^](//; s/)$//')
+  done
+}
+
+paths() {
+  local page path
+  for page in "${pages[@]}"; do
+    for path in $(grep -oE '`[a-z_]+(/[a-z_]+)*/[a-z_]+(\.(h|cc|capnp|md|sh|cmake))?`' "$page" | tr -d '`' | sort -u); do
+      case $path in build/* | application/*) continue ;; esac
+      [ -e "$path" ] || [ -e "framework/$path" ] || breach "$page: no such file: $path"
+    done
+  done
+}
+
+enumerators() {
+  awk -v want="^enum class $2 " '$0 ~ want { inside = 1; next } /^}/ { inside = 0 }
+    inside && match($0, /[a-z][A-Za-z]*/) { print substr($0, RSTART, RLENGTH) }' "$1"
+}
+
+kinds() {
+  local kind
+  for kind in $(enumerators framework/include/troupe/error.h ErrorKind; enumerators framework/include/troupe/exit_reason.h ExitKind); do
+    grep -q "^| \`$kind\` |" docs/errors.md || breach "docs/errors.md: nothing about $kind"
+  done
+  for kind in $(awk '/^struct Control / { inside = 1 } inside && /^    [a-z][A-Za-z]* (@|:group)/ { print $1 }' schemas/control.capnp); do
+    grep -q "\`$kind\`" docs/wire-format.md || breach "docs/wire-format.md: nothing about the control message $kind"
+  done
+}
+
+# The longest run of plain words of each example.
+texts() {
+  local example words
+  while read -r example; do
+    words=$(sed 's/[^ ]*[^a-z ,][^ ]*/|/g' <<< "$example" | grep -oE "[a-z][a-z, ]*[a-z]" | awk '{ print length, $0 }' | sort -rn | head -n 1 | cut -d' ' -f2-)
+    grep -rqF -- "$words" framework docs/tutorial.md || breach "docs/errors.md: the code does not say: $words"
+  done < <(grep '^| `' docs/errors.md | awk -F' \\| ' '{ print $3 }' | grep '`' | sed 's/^[^`]*`//; s/`[^`]*$//')
+}
+
+case $check in
+  samples | commands | cases | links | paths | kinds | texts) ;;
+  *) echo "no such check: $check" >&2; exit 2 ;;
+esac
+breaches=$($check)
+[ -z "$breaches" ] && exit 0
+echo "$breaches"
+exit 1
