@@ -228,10 +228,10 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
 }
 
 void runActor(Assignment assignment) {
-  // Never destroyed: the process ends under it.
-  auto* process = new ActorProcess(std::move(assignment));
+  // Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
   try {
-    process->run();
+    // Never destroyed: the process ends under it.
+    (new ActorProcess(std::move(assignment)))->run();
   } catch (...) {
     std::fprintf(stderr, "an exception in the event loop: %s\n", describe(std::current_exception()).c_str());
   }

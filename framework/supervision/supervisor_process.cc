@@ -88,10 +88,10 @@ class SupervisorProcess {
 }  // namespace
 
 void runSupervisor(SupervisorAssignment assignment) {
-  // Never destroyed: the process ends under it.
-  auto* process = new SupervisorProcess(std::move(assignment));
+  // Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
   try {
-    process->run();
+    // Never destroyed: the process ends under it.
+    (new SupervisorProcess(std::move(assignment)))->run();
   } catch (...) {
     std::fprintf(stderr, "an exception in the event loop: %s\n",
                  actor::describe(std::current_exception()).c_str());
