@@ -200,8 +200,27 @@ void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
   if (line.pipe.valid()) return;
   line.pipe = std::move(writeEnd);
   line.shared = shared;
+  if (shared) spread(line);
   write(line);
   wakeWaiters(line);
+}
+
+// What was collected before it was known that several processes read there.
+void Outbox::spread(Line& line) {
+  for (auto& collected : std::exchange(line.packets, {})) {
+    if (collected->content.messages() == 1) {
+      line.packets.push_back(std::move(collected));
+      continue;
+    }
+    const auto bytes = collected->content.finish(owner_.actor, owner_.generation, 0);
+    wire::PacketView view;
+    wire::PacketView::parse(bytes.data(), bytes.size(), view);
+    for (unsigned i = 0; i < view.messages(); ++i) {
+      auto packet = std::make_unique<Packet>();
+      packet->content.append(std::as_bytes(view.message(i)));
+      line.packets.push_back(std::move(packet));
+    }
+  }
 }
 
 void Outbox::close(Destination to) {

@@ -95,6 +95,7 @@ class Outbox {
               loop::Clock::time_point deadline);
   void write(Line& line);
   bool writeFirst(Line& line);
+  void spread(Line& line);
   void waitForRoom(Line& line);
   void written(Line& line);
   void drop(Packet& packet);

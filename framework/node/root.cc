@@ -10,6 +10,8 @@ namespace troupe::node {
 namespace {
 
 constexpr int kStopped = 1;
+// Signals that come so close together are one wish: timeout(1), for one, sends SIGTERM twice.
+constexpr auto kOneWish = std::chrono::milliseconds(100);
 
 int exitCodeOf(const ExitReason& reason) {
   if (reason.clean()) return 0;
@@ -64,11 +66,15 @@ void Root::onSignals() {
 }
 
 void Root::onStopSignal(int signal) {
-  if (stopping_) {
+  const auto now = loop::Clock::now();
+  const bool again = stopSignal_ != loop::Clock::time_point() && now - stopSignal_ >= kOneWish;
+  if (stopSignal_ == loop::Clock::time_point()) stopSignal_ = now;
+  if (again) {
     top_.log().warning("killing all processes: " + signalName(signal) + " came again");
     code_ = 128 + signal;
     return top_.killAll();
   }
+  if (stopping_) return;
   stopping_ = true;
   top_.stop({.kind = ExitKind::shutdown, .text = signalName(signal)});
 }

@@ -37,6 +37,7 @@ class Root {
   supervision::Supervisor top_;
   loop::Poll signalPoll_;
   bool stopping_ = false;
+  loop::Clock::time_point stopSignal_ = {};
   bool finished_ = false;
   int code_ = 0;
 };
