@@ -53,6 +53,8 @@ struct Ticket {
   descriptors @10 :List(Int32);
   # Those that the arguments refer to.
   inherited @11 :List(Inherited);
+  listening @12 :List(Text);
+  # The addresses of all sockets that main opened, in that order.
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.

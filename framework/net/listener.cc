@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <cstdio>
+#include <string>
 #include <utility>
 
 #include "loop/task_group.h"
@@ -93,14 +94,27 @@ Task<> Listener::serve(Handler handler, ServeSettings settings) {
   return serveAt(endpoint_, std::move(handler), settings.onError ? std::move(settings.onError) : &writeLine);
 }
 
-std::string Listener::address() const { return os::localAddress(fd()); }
+Listener Listener::elsewhere(std::string address) {
+  Listener listener;
+  listener.elsewhere_ = std::move(address);
+  return listener;
+}
 
-unsigned Listener::port() const { return os::localPort(fd()); }
+std::string Listener::address() const { return elsewhere_.empty() ? os::localAddress(fd()) : elsewhere_; }
+
+unsigned Listener::port() const {
+  if (elsewhere_.empty()) return os::localPort(fd());
+  if (elsewhere_.starts_with("unix:")) return 0;
+  return static_cast<unsigned>(std::stoul(elsewhere_.substr(elsewhere_.rfind(':') + 1)));
+}
 
 int Listener::fd() const { return endpoint().fd(); }
 
 Endpoint& Listener::endpoint() const {
-  if (!endpoint_) throw Error(ErrorKind::invalid, "this listener is empty: it has been given no socket");
+  if (!endpoint_)
+    throw Error(ErrorKind::invalid, elsewhere_.empty()
+                                        ? "this listener is empty: it has been given no socket"
+                                        : "this process was not given the listener at " + elsewhere_);
   return *endpoint_;
 }
 

@@ -127,7 +127,7 @@ Group& Group::supervisor(std::string id, SupervisorSpec spec) {
 // --- App ---
 
 struct App::State {
-  std::vector<std::string> arguments;
+  supervision::Program program;
   std::shared_ptr<std::vector<int>> opened = std::make_shared<std::vector<int>>();
   std::vector<net::Listener> listeners;
   std::shared_ptr<Blueprint> main;
@@ -191,7 +191,7 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
 App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   os::fillStandardDescriptors();
   if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
-  state_->arguments.assign(argv, argv + argc);
+  state_->program.arguments.assign(argv, argv + argc);
   os::reserveTitle(argc, argv);
   state_->ticket = supervision::readTicket();
 }
@@ -219,10 +219,13 @@ net::Listener App::listen(const std::string& address) {
       if (inherited.index == index) fd = inherited.fd;
     }
     state_->opened->push_back(fd);
-    return fd < 0 ? net::Listener() : net::Listener::fromFd(fd);
+    if (fd >= 0) return net::Listener::fromFd(fd);
+    const auto& listening = state_->ticket->listening;
+    return index < listening.size() ? net::Listener::elsewhere(listening[index]) : net::Listener();
   }
   state_->listeners.push_back(net::listen(address));
   state_->opened->push_back(state_->listeners.back().fd());
+  state_->program.listening.push_back(state_->listeners.back().address());
   return state_->listeners.back();
 }
 
@@ -249,12 +252,13 @@ int App::run() {
   for (const auto& child : blueprint->children) declarations.push_back(child->declaration);
   supervision::checkChildren("/", blueprint->flags, declarations);
   if (state_->ticket)
-    become(*blueprint, std::move(*state_->ticket), state_->arguments.empty() ? "" : state_->arguments[0]);
+    become(*blueprint, std::move(*state_->ticket),
+           state_->program.arguments.empty() ? "" : state_->program.arguments[0]);
   if (const unsigned threads = os::threadCount(); threads > 1) {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");
   }
-  node::Root root(std::move(blueprint), state_->arguments, state_->ready);
+  node::Root root(std::move(blueprint), state_->program, state_->ready);
   return root.run();
 }
 

@@ -22,7 +22,7 @@ int exitCodeOf(const ExitReason& reason) {
 
 }  // namespace
 
-Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments,
+Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision::Program program,
            std::function<void()> ready)
     : signals_({SIGCHLD, SIGINT, SIGTERM}),
       directory_(loop_, {.send =
@@ -33,7 +33,7 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<
                          .warn = [this](const std::string& what) { top_.log().warning(what); }}),
       top_(loop_, {.path = "/",
                    .blueprint = std::move(blueprint),
-                   .arguments = std::move(arguments),
+                   .program = std::move(program),
                    // Not at once: the supervisor must have done with what it is doing.
                    .up =
                        [this](wire::ControlMessage message) {

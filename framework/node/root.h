@@ -18,7 +18,7 @@ namespace troupe::node {
 
 class Root {
  public:
-  Root(std::shared_ptr<const supervision::Blueprint> blueprint, std::vector<std::string> arguments,
+  Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision::Program program,
        std::function<void()> ready);
 
   // Until the app has ended; the exit code for main.

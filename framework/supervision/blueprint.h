@@ -22,6 +22,12 @@ struct InheritedDescriptor {
   unsigned index = 0;
 };
 
+// What every process must know of the program as a whole.
+struct Program {
+  std::vector<std::string> arguments;  // those of main
+  std::vector<std::string> listening;  // the addresses of the sockets that main opened, by their index
+};
+
 struct Blueprint {
   ChildDeclaration declaration;
   wire::Role role = wire::Role::actor;

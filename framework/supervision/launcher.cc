@@ -20,24 +20,35 @@ namespace {
   os::endProcess(1);
 }
 
-std::string titleOf(const std::string& path, const std::vector<std::string>& arguments) {
-  const std::string program = arguments.empty() ? "troupe" : arguments[0].substr(arguments[0].rfind('/') + 1);
-  return path + " (" + program + ")";
+std::string titleOf(const std::string& path, const Program& program) {
+  const std::string name = program.arguments.empty() ? "troupe" : program.arguments[0];
+  return path + " (" + name.substr(name.rfind('/') + 1) + ")";
 }
 
-[[noreturn]] void execChild(Ticket ticket, const std::vector<std::string>& arguments) {
+[[noreturn]] void execChild(Ticket ticket, const Program& program) {
   try {
     const WrittenTicket written = writeTicket(ticket);
-    const int error =
-        os::execAgain(arguments, {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
+    const int error = os::execAgain(program.arguments,
+                                    {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
     failToStart(ticket.assignment.control, "exec of this program failed", error);
   } catch (const Error& error) {
     failToStart(ticket.assignment.control, error.message(), error.systemError());
   }
 }
 
+// The supervisor's own copies of the arguments stay in this process's memory for good, and never close what they hold. So that
+// the actor can close it, the descriptor passes to an owner of its own.
+void takeOver(std::vector<Argument>& arguments) {
+  for (Argument& argument : arguments) {
+    auto* const held = std::get_if<DescriptorArgument>(&argument);
+    if (held == nullptr) continue;
+    const os::Fd before(*held->descriptor);
+    *held = ownDescriptor(held->kind, before.duplicate().release());
+  }
+}
+
 [[noreturn]] void becomeChild(LaunchOrder order, os::Fd control, loop::Loop& loop, os::ChildSettings settings,
-                              const std::vector<std::string>& arguments) {
+                              const Program& program) {
   loop.abandon();
   actor::Assignment& assignment = order.ticket.assignment;
   settings.keep.push_back(control.get());
@@ -51,22 +62,24 @@ std::string titleOf(const std::string& path, const std::vector<std::string>& arg
   for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors())
     settings.keep.push_back(inherited.fd);
   os::settleChild(settings);
-  os::setTitle(titleOf(order.ticket.path, arguments));
+  os::setTitle(titleOf(order.ticket.path, program));
   if (order.becomeSupervisor) {
     order.becomeSupervisor(std::move(control));
     os::endProcess(1);
   }
+  takeOver(assignment.arguments);
   assignment.control = std::move(control);
   if (order.spec.launch == Launch::exec) {
     order.ticket.inherited = order.blueprint->descriptors;
-    execChild(std::move(order.ticket), arguments);
+    order.ticket.listening = program.listening;
+    execChild(std::move(order.ticket), program);
   }
   actor::runActor(std::move(assignment));
 }
 
 }  // namespace
 
-Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::string>& arguments) {
+Launched launch(LaunchOrder order, loop::Loop& loop, const Program& program) {
   Launched launched;
   auto [mine, childs] = os::makeChannel();
   os::ChildSettings settings{.parent = os::processId(),
@@ -80,8 +93,7 @@ Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::stri
     settings.standardError = error.writer.get();
   }
   launched.pid = os::forkProcess();
-  if (launched.pid == 0)
-    becomeChild(std::move(order), std::move(childs), loop, std::move(settings), arguments);
+  if (launched.pid == 0) becomeChild(std::move(order), std::move(childs), loop, std::move(settings), program);
   launched.control = std::move(mine);
   launched.standardOutput = std::move(output.reader);
   launched.standardError = std::move(error.reader);

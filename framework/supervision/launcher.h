@@ -27,8 +27,8 @@ struct Launched {
   os::Fd standardError;
 };
 
-// `loop` is the loop of this process, which the child leaves alone. `program` and `arguments` are those of main.
+// `loop` is the loop of this process, which the child leaves alone.
 // Errors: system (no process, no descriptor); invalid.
-Launched launch(LaunchOrder order, loop::Loop& loop, const std::vector<std::string>& arguments);
+Launched launch(LaunchOrder order, loop::Loop& loop, const Program& program);
 
 }  // namespace troupe::supervision

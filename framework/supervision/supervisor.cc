@@ -207,13 +207,13 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
     order.becomeSupervisor = [this, &child](os::Fd control) {
       runSupervisor({.path = child.path,
                      .blueprint = child.blueprint,
-                     .arguments = setup_.arguments,
+                     .program = setup_.program,
                      .control = std::move(control)});
     };
   } else {
     assignment.ends = {granted.take(0), granted.take(1), granted.take(2)};
   }
-  Launched launched = launch(std::move(order), loop_, setup_.arguments);
+  Launched launched = launch(std::move(order), loop_, setup_.program);
   child.pid = launched.pid;
   byPid_[child.pid] = &child;
   // A socket that moved into a process which will not come back must not stay open here: its peer would not see the end.

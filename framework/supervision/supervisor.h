@@ -29,7 +29,7 @@ class Supervisor {
   struct Setup {
     std::string path;
     std::shared_ptr<const Blueprint> blueprint;
-    std::vector<std::string> arguments;               // those of main
+    Program program;
     std::function<void(wire::ControlMessage)> up;     // towards the root
     std::function<void()> ready;                      // all children have been started
     std::function<void(const ExitReason&)> finished;  // all children are down; the last thing that is called

@@ -29,7 +29,7 @@ class SupervisorProcess {
         signals_({SIGCHLD, SIGTERM}),
         supervisor_(loop_, {.path = assignment.path,
                             .blueprint = assignment.blueprint,
-                            .arguments = std::move(assignment.arguments),
+                            .program = std::move(assignment.program),
                             .up = [this](wire::ControlMessage message) { lane_.send(std::move(message)); },
                             .ready =
                                 [this] {

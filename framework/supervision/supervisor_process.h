@@ -13,7 +13,7 @@ namespace troupe::supervision {
 struct SupervisorAssignment {
   std::string path;
   std::shared_ptr<const Blueprint> blueprint;
-  std::vector<std::string> arguments;
+  Program program;
   os::Fd control;
 };
 

@@ -65,6 +65,8 @@ WrittenTicket writeTicket(Ticket& ticket) {
     inheritedList[i].setDescriptor(ticket.inherited[i].fd);
     written.keep.push_back(ticket.inherited[i].fd);
   }
+  auto listening = root.initListening(static_cast<unsigned>(ticket.listening.size()));
+  for (unsigned i = 0; i < listening.size(); ++i) listening.set(i, ticket.listening[i].c_str());
   const auto words = capnp::messageToFlatArray(builder);
   const auto bytes = words.asBytes();
   if (bytes.size() > kTicketBytes)
@@ -99,6 +101,7 @@ std::optional<Ticket> readTicket() {
     for (const auto each : root.getInherited()) {
       ticket.inherited.push_back({.fd = inherited(each.getDescriptor()).release(), .index = each.getIndex()});
     }
+    for (const auto address : root.getListening()) ticket.listening.push_back(wire::toString(address));
     std::vector<os::Fd> descriptors;
     for (const int descriptor : root.getDescriptors()) descriptors.push_back(inherited(descriptor));
     wire::ControlMessage empty;

@@ -22,6 +22,7 @@ struct Ticket {
   std::string declared;  // the id in the blueprint: of an instance, its template's
   std::string type;      // the class, where the child was added at run time and no blueprint knows it
   std::vector<InheritedDescriptor> inherited;
+  std::vector<std::string> listening;  // Program::listening
   actor::Assignment assignment;
 };
 

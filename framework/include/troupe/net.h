@@ -105,6 +105,8 @@ class Listener {
   Listener() = default;
   // Takes over a listening socket; it becomes non-blocking.
   static Listener fromFd(int fd);
+  // One that another process of the app has: it knows its address, and can't accept.
+  static Listener elsewhere(std::string address);
 
   // The next connection. Errors: system, with EMFILE or ENFILE where descriptors have run out: the connection
   // goes on waiting.
@@ -127,6 +129,7 @@ class Listener {
   Endpoint& endpoint() const;
 
   std::shared_ptr<Endpoint> endpoint_;
+  std::string elsewhere_;
 };
 
 // Binds and listens. A Unix socket's file that nobody answers on is replaced. Up to `backlog` connections

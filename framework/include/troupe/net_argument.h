@@ -19,7 +19,7 @@ template <>
 struct ArgumentCodec<net::Listener> {
   static Argument toArgument(const net::Listener& listener);
   static net::Listener fromArgument(const Argument& value);
-  // -1: empty, as in a child that was started by exec and was not given it.
+  // -1: not in this process, as in a child that was started by exec and was not given it.
   static int descriptorOf(const net::Listener& listener) { return listener ? listener.fd() : -1; }
 };
 
