@@ -12,6 +12,8 @@ namespace troupe::actor {
 
 namespace {
 ActorProcess* theProcess = nullptr;
+// What an actor that was asked to stop has still to send may wait so long for those who do not read.
+constexpr auto kPatience = std::chrono::seconds(2);
 }  // namespace
 
 ActorProcess& ActorProcess::current() {
@@ -35,7 +37,7 @@ ActorProcess::ActorProcess(Assignment assignment)
                 .stuck = [] {}}),
       outbox_(loop_, {.actor = id_, .generation = generation_},
               {.introduce = [this](mailbox::Destination to) { introduce(to); },
-               .answered = [this](mailbox::MessageToken token) { desk_.finish(token); }}),
+               .answered = [this](mailbox::MessageToken token) { server_.answered(token); }}),
       desk_(assignment.ends.desk, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
@@ -54,8 +56,9 @@ ActorProcess::ActorProcess(Assignment assignment)
       signals_({SIGTERM}),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable,
                   [this](bool, bool) {
-                    while (signals_.next()) stop({.kind = ExitKind::shutdown});
+                    while (signals_.next()) stopAsAsked();
                   }),
+      unsentFor_(loop_, [this] { giveUpUnsent(); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       server_(loop_, class_, path_, desk_, outbox_,
@@ -118,6 +121,11 @@ void ActorProcess::stop(ExitReason reason) {
   loop_.post([this] { windDown(); });
 }
 
+void ActorProcess::stopAsAsked() {
+  askedToStop_ = true;
+  stop({.kind = ExitKind::shutdown});
+}
+
 void ActorProcess::windDown() {
   if (windingDown_ || !ending_ || server_.turnOpen()) return;
   windingDown_ = true;
@@ -133,7 +141,18 @@ void ActorProcess::windDown() {
 }
 
 void ActorProcess::endWhenDrained() {
-  if (drained_ && control_.drained() && outbox_.waitingPackets() == 0) end(*ending_);
+  if (!drained_ || !control_.drained()) return;
+  if (outbox_.waitingPackets() == 0) end(*ending_);
+  // One that ends by itself waits as long as it takes.
+  if (!askedToStop_ || outbox_.waitingPackets() == unsent_) return;
+  // As long as somebody reads it goes on. Who has stopped before this actor reads no more.
+  unsent_ = outbox_.waitingPackets();
+  unsentFor_.startIn(kPatience);
+}
+
+void ActorProcess::giveUpUnsent() {
+  fault(path_ + " stops, and " + std::to_string(unsent_) + " packet(s) of messages are dropped: nobody reads them");
+  end(*ending_);
 }
 
 void ActorProcess::sayLeaving(const ExitReason& reason) {
@@ -190,7 +209,7 @@ void ActorProcess::onControl(wire::ReceivedControl& message) {
     return;
   }
   switch (message->which()) {
-    case wire::Control::STOP: return stop({.kind = ExitKind::shutdown});
+    case wire::Control::STOP: return stopAsAsked();
     case wire::Control::PING: {
       wire::ControlMessage pong;
       pong->setPong();

@@ -74,8 +74,10 @@ class ActorProcess {
   void onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer);
   void introduce(mailbox::Destination to);
   void watch(wire::ActorId actor);
+  void stopAsAsked();
   void windDown();
   void endWhenDrained();
+  void giveUpUnsent();
   [[noreturn]] void crash(std::exception_ptr exception);
   [[noreturn]] void end(const ExitReason& reason);
   void sayLeaving(const ExitReason& reason);
@@ -98,12 +100,15 @@ class ActorProcess {
   Monitors monitors_;
   os::SignalQueue signals_;
   loop::Poll signalPoll_;
+  std::size_t unsent_ = 0;  // packets, when it was last looked
+  loop::Timer unsentFor_;
   loop::TaskGroup background_;  // run() and what was spawned
   loop::TaskGroup life_;        // init() and stopping()
   Server server_;
   std::unique_ptr<ActorBase> actor_;
   bool ready_ = false;
   std::optional<ExitReason> ending_;
+  bool askedToStop_ = false;
   bool windingDown_ = false;
   bool drained_ = false;
   unsigned operations_ = 0;

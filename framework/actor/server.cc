@@ -92,13 +92,22 @@ void Server::serveSome() {
     handle(*message);
   }
   // There may be more on the desk, of which the pipe knows nothing.
-  if (!posted_) {
-    posted_ = true;
-    loop_.post([this] {
-      posted_ = false;
-      serveSome();
-    });
-  }
+  serveSoon();
+}
+
+void Server::serveSoon() {
+  if (std::exchange(posted_, true)) return;
+  loop_.post([this] {
+    posted_ = false;
+    serveSome();
+  });
+}
+
+// A desk that was full has not been asked for more since.
+void Server::answered(mailbox::MessageToken token) {
+  const bool wasFull = desk_.full();
+  desk_.finish(token);
+  if (wasFull && canTake()) serveSoon();
 }
 
 void Server::handle(const mailbox::Desk::Message& message) {
@@ -168,13 +177,7 @@ void Server::finish(Turn::State& turn) {
   --open_;
   if (open_ == 0 && stopped_) return hooks_.idle();
   // After a turn that was suspended nobody is in the loop of serveSome().
-  if (canTake() && !posted_) {
-    posted_ = true;
-    loop_.post([this] {
-      posted_ = false;
-      serveSome();
-    });
-  }
+  if (canTake()) serveSoon();
 }
 
 void Server::answer(Turn::State& turn) {

@@ -34,10 +34,13 @@ class Server {
   // No further message is begun.
   void stopTaking();
   bool turnOpen() const { return open_ > 0; }
+  // An answer has left, and its message is over.
+  void answered(mailbox::MessageToken token);
 
  private:
   friend class troupe::Turn;
   void serveSome();
+  void serveSoon();
   bool canTake() const;
   void handle(const mailbox::Desk::Message& message);
   bool begin(Turn::State& turn);

@@ -244,6 +244,7 @@ void Outbox::drop(Packet& packet) {
 
 void Outbox::letGoOfAnswers() {
   for (auto& [to, line] : lines_) {
+    if (!line->full) continue;
     for (const auto& packet : line->packets) {
       for (const MessageToken token : packet->tokens) hooks_.answered(token);
       packet->tokens.clear();

@@ -1,10 +1,10 @@
-// The sending side of an actor: collects messages into packets, a queue for each destination, and writes them without ever
-// blocking.
+// The sending side of an actor: collects messages into packets, a queue for each destination, and writes them
+// without ever blocking.
 //
 // Order:     first in, first out for each destination.
 // Loss:      none while this process lives, except what is put for a destination that has gone for good.
-// Memory:    bounded for each destination. Past kMaxWaitingPackets put() says noRoom; past kMaxWaitingAnswers the oldest answers
-//            are dropped, whose caller does not read, and learns by its deadline.
+// Memory:    bounded for each destination. Past kMaxWaitingPackets put() says noRoom; past kMaxWaitingAnswers
+//            the oldest answers are dropped, whose caller does not read, and learns by its deadline.
 // Ownership: keeps the write ends that it is given, one for each destination, until that has gone.
 // Threads:   the loop's.
 #pragma once
@@ -54,13 +54,13 @@ class Outbox {
   // noRoom also where others wait for room: nobody overtakes them.
   enum class Put { placed, noRoom, gone };
   Put put(Destination to, std::span<const std::byte> message);
-  // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it could not be
-  // written before.
+  // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it
+  // could not be written before.
   void putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
                  loop::Clock::time_point deadline);
 
-  // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking. Withdrawn by
-  // destroying what it returns.
+  // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking.
+  // Withdrawn by destroying what it returns.
   struct Waiter {
     std::function<void()> resume;
   };
@@ -68,17 +68,20 @@ class Outbox {
 
   // Writes what has been collected and not been written yet.
   void flush();
-  // Answers that wait for their destination no longer keep their messages on the desk: to be called when the desk is full.
+  // Answers that wait for a destination that does not read no longer keep their messages on the desk: to be
+  // called when the desk is full. Where this process dies then, their callers wait until their deadlines.
+  // Others leave in a moment, and stay.
   void letGoOfAnswers();
 
   // `shared`: several processes read it, so each message gets a packet of its own.
   void introduced(Destination to, os::Fd writeEnd, bool shared = false);
-  // The destination has gone for good: what waits for it is dropped, and those who wait for room find it gone. Nothing of it
-  // is kept: where it is used again, it is asked for again.
+  // The destination has gone for good: what waits for it is dropped, and those who wait for room find it
+  // gone. Nothing of it is kept: where it is used again, it is asked for again.
   void close(Destination to);
 
   std::size_t waitingPackets() const;
-  // Messages that were waiting for an actor when it went, or were put for it then, and answers that nobody has read.
+  // Messages that were waiting for an actor when it went, or were put for it then, and answers that nobody
+  // has read.
   std::uint64_t droppedMessages() const { return dropped_; }
 
  private:

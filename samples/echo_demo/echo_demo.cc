@@ -1,8 +1,9 @@
-// The demonstration: an echo server of supervised processes keeps serving while its processes are killed. Some hundred clients,
-// coroutines of this program's one actor, check every byte that comes back. A client whose server process is killed loses its
-// connection, and connects again; no other client may notice anything.
-#include <CLI/CLI.hpp>
+// The demonstration: an echo server of supervised processes keeps serving while its processes are killed.
+// Some hundred clients, coroutines of this program's one actor, check every byte that comes back. A client
+// whose server process is killed loses its connection, and connects again; no other client may notice
+// anything.
 #include <troupe/troupe.h>
+#include <CLI/CLI.hpp>
 
 #include <array>
 #include <iostream>
@@ -30,9 +31,11 @@ class Demonstration {
       : self_(self), options_(options), server_(options.workers, options.log), random_(options.seed) {}
 
   troupe::Task<> run() {
-    std::cout << "The server before:\n" << server_.tree() << "\n" << options_.clients << " clients, " << options_.seconds
-              << " seconds, SIGKILL for one of " << options_.workers << " workers every " << options_.killEvery << " ms (seed "
-              << options_.seed << ") ..." << std::endl;
+    std::cout << "The server before:\n"
+              << server_.tree() << "\n"
+              << options_.clients << " clients, " << options_.seconds << " seconds, SIGKILL for one of "
+              << options_.workers << " workers every " << options_.killEvery << " ms (seed " << options_.seed
+              << ") ..." << std::endl;
     unsigned running = options_.clients;
     for (unsigned number = 1; number <= options_.clients; ++number) self_.spawn(client(number, running));
     pids_ = server_.workers();
@@ -42,7 +45,8 @@ class Demonstration {
         co_await self_.sleepFor(std::chrono::milliseconds(options_.killEvery));
         killOne();
       }
-      std::cout << second << " s: " << requests_ << " requests answered, " << kills_ << " workers killed" << std::endl;
+      std::cout << second << " s: " << requests_ << " requests answered, " << kills_ << " workers killed"
+                << std::endl;
     }
     over_ = true;
     while (!whole() || running > 0) co_await self_.sleepFor(10ms);
@@ -84,7 +88,8 @@ class Demonstration {
       if (!bytes) throw troupe::Error(troupe::ErrorKind::gone, "the server has closed the connection");
       answer += bytes.text();
     }
-    if (answer != text) throw troupe::Error(troupe::ErrorKind::invalid, "another answer than the request: " + answer);
+    if (answer != text)
+      throw troupe::Error(troupe::ErrorKind::invalid, "another answer than the request: " + answer);
     ++requests_;
   }
 
@@ -112,11 +117,12 @@ class Demonstration {
   void summarize(bool stoppedInOrder) {
     std::cout << "\nrequests answered:           " << requests_ << "\nworkers killed:              " << kills_
               << "\nworkers restarted:           " << restarts_
-              << "\nclients that lost their\n  connection by a kill and\n  connected again:           " << lost_
-              << "\nerrors of other clients:     " << errors_.size()
+              << "\nclients that lost their\n  connection by a kill and\n  connected again:           "
+              << lost_ << "\nerrors of other clients:     " << errors_.size()
               << "\nserver stopped in order:     " << (stoppedInOrder ? "yes" : "no") << std::endl;
     for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << std::endl;
-    if (!errors_.empty() || !stoppedInOrder || requests_ == 0) self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
+    if (!errors_.empty() || !stoppedInOrder || requests_ == 0)
+      self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
   }
 
   troupe::Self& self_;
@@ -142,7 +148,8 @@ int main(int argc, char** argv) {
   usage.add_option("--seconds", options.seconds, "How long")->check(CLI::Range(1, 86'400));
   usage.add_option("--clients", options.clients, "Concurrent connections")->check(CLI::Range(1, 4000));
   usage.add_option("--workers", options.workers, "Processes of the server")->check(CLI::Range(1, 64));
-  usage.add_option("--kill-every", options.killEvery, "Milliseconds from one kill to the next")->check(CLI::Range(10, 1000));
+  usage.add_option("--kill-every", options.killEvery, "Milliseconds from one kill to the next")
+      ->check(CLI::Range(10, 1000));
   usage.add_option("--seed", options.seed, "Chooses whom to kill");
   usage.add_flag("--log", options.log, "Show the server's log");
   try {

@@ -73,7 +73,8 @@ std::set<unsigned> peerPorts(pid_t pid) {
   std::string line, number, local, remote, state, queues, timer, retransmits, user, timeout, inode;
   std::getline(table, line);
   while (std::getline(table, line)) {
-    std::istringstream(line) >> number >> local >> remote >> state >> queues >> timer >> retransmits >> user >> timeout >> inode;
+    std::istringstream(line) >> number >> local >> remote >> state >> queues >> timer >> retransmits >>
+        user >> timeout >> inode;
     constexpr const char* kEstablished = "01";
     if (state != kEstablished || !sockets.contains("socket:[" + inode + "]")) continue;
     ports.insert(static_cast<unsigned>(std::stoul(remote.substr(remote.rfind(':') + 1), nullptr, 16)));

@@ -22,7 +22,8 @@ class Server {
   // As pstree would show it.
   std::string tree() const;
 
-  // Kills a process with SIGKILL. Gives the clients' ports of the connections that it had; nothing where it was dead already.
+  // Kills a process with SIGKILL. Gives the clients' ports of the connections that it had; nothing where it
+  // was dead already.
   static std::optional<std::set<unsigned>> kill(pid_t pid);
   // Asks the server to end; false where it did not end in order, or left a process behind.
   bool stop();

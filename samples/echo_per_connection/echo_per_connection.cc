@@ -1,4 +1,5 @@
-// The echo server with a process for each connection, as a classical forking server does it: a crash costs one client.
+// The echo server with a process for each connection, as a classical forking server does it: a crash costs
+// one client.
 #include <troupe/troupe.h>
 #include <CLI/CLI.hpp>
 
@@ -34,15 +35,17 @@ class Acceptor final : public troupe::Actor<Acceptor> {
  public:
   explicit Acceptor(troupe::net::Listener listener) : listener_(std::move(listener)) {}
 
-  // Each socket moves into the new process. A start that fails costs this client only.
   troupe::Task<> run() {
     auto connections = co_await findSupervisor("connections");
-    co_await listener_.serve([connections](troupe::net::Stream peer) mutable -> troupe::Task<> {
-      co_await connections.start("connection", std::move(peer));
-    });
+    co_await listener_.serve([&](troupe::net::Stream peer) { return hand(connections, std::move(peer)); });
   }
 
  private:
+  // The socket moves into the new process. A start that fails costs this client only.
+  static troupe::Task<> hand(troupe::SupervisorRef connections, troupe::net::Stream peer) {
+    co_await connections.start("connection", std::move(peer));
+  }
+
   troupe::net::Listener listener_;
 };
 

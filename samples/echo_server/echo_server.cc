@@ -1,5 +1,6 @@
-// A TCP echo server of several processes that share one listening socket. The root binds it once and every worker inherits it, so
-// while a worker is dead its siblings accept, and while all are dead the kernel's backlog holds the clients.
+// A TCP echo server of several processes that share one listening socket. The root binds it once and every
+// worker inherits it, so while a worker is dead its siblings accept, and while all are dead the kernel's
+// backlog holds the clients.
 #include <troupe/troupe.h>
 #include <CLI/CLI.hpp>
 

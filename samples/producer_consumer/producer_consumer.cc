@@ -1,5 +1,6 @@
-// Producer and consumer. The cook casts as fast as it can; the customer eats slowly; so the customer's mailbox fills, and the
-// cook is slowed down to the pace of the customer: nothing is lost, and no memory grows.
+// Producer and consumer. The cook casts as fast as it can; the customer eats slowly; so the customer's
+// mailbox fills, and the cook is slowed down to the pace of the customer: nothing is lost, and no memory
+// grows.
 #include <troupe/troupe.h>
 
 #include <iostream>
