@@ -1,0 +1,70 @@
+// The samples that run to their end.
+#include <gtest/gtest.h>
+
+#include "tests/support/program.h"
+
+namespace tests {
+namespace {
+
+void expectEnd(Program& program, int code) {
+  const auto end = program.waitForEnd();
+  ASSERT_TRUE(end) << describe(program.processes());
+  EXPECT_FALSE(end->signaled);
+  EXPECT_EQ(end->code, code) << program.errors();
+  EXPECT_EQ(describe(program.leftovers()), "");
+  EXPECT_EQ(describe(program.orphans()), "") << "processes outlived the root";
+}
+
+// What follows the label in its line.
+std::string valueOf(const std::string& text, const std::string& label) {
+  const auto at = text.find(label);
+  if (at == std::string::npos) return "no such line";
+  const auto value = text.find_first_not_of(' ', at + label.size());
+  return text.substr(value, text.find('\n', value) - value);
+}
+
+TEST(SamplesTest, HelloGreets) {
+  Program hello(samplePath("hello"));
+
+  expectEnd(hello, 0);
+
+  EXPECT_EQ(hello.output(),
+            "Hello, Ada, for time number 1\n"
+            "Hello, Ada, for time number 2\n"
+            "Hello, Ada, for time number 1\n");
+  EXPECT_EQ(hello.errors(), "");
+}
+
+TEST(SamplesTest, ProducerIsSlowedDownAndNoDishIsLost) {
+  Program kitchen(samplePath("producer_consumer"));
+
+  expectEnd(kitchen, 0);
+
+  EXPECT_EQ(kitchen.output(),
+            "cooked 20000 dishes, eaten 20000; the cook had to wait for the customer now and then\n");
+  EXPECT_EQ(kitchen.errors(), "");
+}
+
+TEST(SamplesTest, DemonstrationShowsThatKillsCostNobodyElseAnything) {
+  Program demo(samplePath("echo_demo"), {"--seconds", "2", "--clients", "50"});
+
+  expectEnd(demo, 0);
+
+  const std::string& text = demo.output();
+  EXPECT_NE(text.find("/echo/1"), std::string::npos) << text;
+  EXPECT_EQ(valueOf(text, "errors of other clients:"), "0") << text;
+  EXPECT_EQ(valueOf(text, "server whole again:"), "yes") << text;
+  EXPECT_NE(valueOf(text, "workers killed:"), "0") << text;
+  EXPECT_EQ(demo.errors(), "");
+}
+
+TEST(SamplesTest, DemonstrationTellsWhatItCannotDo) {
+  Program demo(samplePath("echo_demo"), {"--clients", "0"});
+
+  expectEnd(demo, 2);
+
+  EXPECT_NE(demo.errors().find("--clients"), std::string::npos) << demo.errors();
+}
+
+}  // namespace
+}  // namespace tests

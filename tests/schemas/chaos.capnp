@@ -1,0 +1,20 @@
+# What the actors of the chaos tests say to each other.
+@0xe0a5b0c3d91f2746;
+
+using Cxx = import "/capnp/c++.capnp";
+$Cxx.namespace("chaos");
+
+interface Member {
+  # One of those that get killed.
+  locate @0 () -> (pid :Int32);
+  triple @1 (number :UInt64) -> (tripled :UInt64);
+}
+
+interface Recorder {
+  record @0 (sender :UInt32, number :UInt64) -> stream;
+}
+
+interface Driver {
+  # One that makes load until it is told to finish.
+  finish @0 () -> (last :UInt64);
+}

@@ -1,0 +1,345 @@
+// The outbox: packing, order, room, and that one who does not read holds up nobody else.
+#include "mailbox/outbox.h"
+
+#include <gtest/gtest.h>
+#include <troupe/error.h>
+
+#include <csignal>
+
+#include "os/packet_pipe.h"
+#include "tests/unit/wire/messages.h"
+
+namespace troupe::mailbox {
+namespace {
+
+using loop::Clock;
+using test::Bytes;
+using test::castOf;
+using test::resultOf;
+using test::runUntil;
+using test::textOf;
+using Put = Outbox::Put;
+
+// The mailbox of somebody who is sent to.
+struct Peer {
+  explicit Peer(wire::ActorId actor, wire::Lane lane = wire::Lane::mailbox)
+      : to{actor, lane}, pipe(os::makePacketPipe(4096)), reader(os::openReadEnd(pipe)) {}
+
+  // The messages of the next packet, or nothing.
+  std::vector<std::string> read() {
+    alignas(8) std::byte packet[os::kPacketBytes];
+    const auto got = os::readPacket(reader.get(), packet);
+    if (got.state != os::PipeState::done) return {};
+    wire::PacketView view;
+    EXPECT_EQ(wire::PacketView::parse(packet, got.bytes, view), wire::PacketFault::none);
+    last = view.header();
+    std::vector<std::string> texts;
+    for (unsigned i = 0; i < view.messages(); ++i) texts.push_back(textOf(view.message(i)));
+    return texts;
+  }
+  // What is there, in one list.
+  std::vector<std::string> readAll() {
+    std::vector<std::string> all;
+    for (auto texts = read(); !texts.empty(); texts = read())
+      all.insert(all.end(), texts.begin(), texts.end());
+    return all;
+  }
+
+  Destination to;
+  os::Fd pipe;
+  os::Fd reader;
+  wire::PacketHeader last;
+};
+
+class OutboxTest : public testing::Test {
+ protected:
+  OutboxTest()
+      : outbox_(loop_, {.actor = 5, .generation = 2},
+                {.introduce = [this](Destination to) { asked_.push_back(to); },
+                 .answered = [this](MessageToken token) { answered_.push_back(token.index); }}) {
+    std::signal(SIGPIPE, SIG_IGN);
+  }
+
+  void introduce(Peer& peer, bool shared = false) {
+    outbox_.introduced(peer.to, os::openWriteEnd(peer.pipe), shared);
+  }
+  // Messages of about a packet each, until there is no room.
+  unsigned fill(const Peer& peer, unsigned from = 0) {
+    unsigned count = from;
+    while (outbox_.put(peer.to, castOf(large(count))) == Put::placed) ++count;
+    return count;
+  }
+  static std::string large(unsigned number) { return std::to_string(number) + std::string(3000, ' '); }
+  void answer(const Peer& peer, std::uint8_t index, Clock::time_point deadline = Clock::time_point::max()) {
+    outbox_.putAnswer(peer.to, resultOf(index, large(index)), {0, index}, deadline);
+  }
+  // Reads as messages come, until there are so many.
+  std::vector<std::string> readUntil(Peer& peer, std::size_t count) {
+    std::vector<std::string> all;
+    EXPECT_TRUE(runUntil(loop_, [&] {
+      for (auto texts = peer.read(); !texts.empty(); texts = peer.read())
+        all.insert(all.end(), texts.begin(), texts.end());
+      return all.size() >= count;
+    }));
+    return all;
+  }
+
+  loop::Loop loop_;
+  std::vector<Destination> asked_;
+  std::vector<int> answered_;
+  Outbox outbox_;
+};
+
+using Texts = std::vector<std::string>;
+
+TEST_F(OutboxTest, PutsWhatIsSentTogetherIntoOnePacketAtTheFlush) {
+  Peer peer(9);
+  introduce(peer);
+  for (const char* text : {"a", "b", "c"}) EXPECT_EQ(outbox_.put(peer.to, castOf(text)), Put::placed);
+  EXPECT_EQ(peer.read(), Texts{}) << "not yet";
+  outbox_.flush();
+  EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
+  EXPECT_EQ(peer.last.sender, 5U);
+  EXPECT_EQ(peer.last.generation, 2U);
+  EXPECT_EQ(peer.last.sequence, 1U);
+  outbox_.put(peer.to, castOf("d"));
+  outbox_.flush();
+  EXPECT_EQ(peer.read(), Texts{"d"});
+  EXPECT_EQ(peer.last.sequence, 2U);
+}
+
+TEST_F(OutboxTest, WritesAFullPacketAtOnceAndTakesSixtyFourMessagesForOne) {
+  Peer peer(9);
+  introduce(peer);
+  for (int i = 0; i < 65; ++i) outbox_.put(peer.to, castOf(""));
+  EXPECT_EQ(peer.read().size(), std::min<std::size_t>(64, wire::kMaxMessageBytes / castOf("").size()));
+}
+
+TEST_F(OutboxTest, GivesEachMessageAPacketWhereSeveralReadThem) {
+  Peer pool(9);
+  introduce(pool, true);
+  for (const char* text : {"a", "b", "c"}) outbox_.put(pool.to, castOf(text));
+  outbox_.flush();
+  EXPECT_EQ(pool.read(), Texts{"a"});
+  ASSERT_TRUE(runUntil(loop_, [&] { return outbox_.waitingPackets() < 2; }));
+  EXPECT_EQ(readUntil(pool, 2), (Texts{"b", "c"}));
+}
+
+TEST_F(OutboxTest, AsksOnceAndKeepsTheOrderWhereTheIntroductionComesLate) {
+  Peer peer(9);
+  for (const char* text : {"a", "b", "c"}) outbox_.put(peer.to, castOf(text));
+  outbox_.flush();
+  EXPECT_EQ(asked_, std::vector<Destination>{peer.to});
+  introduce(peer);
+  EXPECT_EQ(peer.readAll(), (Texts{"a", "b", "c"}));
+}
+
+TEST_F(OutboxTest, BoundsWhatWaitsForSomebodyWhoDoesNotReadAndKeepsTheOrder) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  EXPECT_LE(outbox_.waitingPackets(), Outbox::kMaxWaitingPackets);
+  EXPECT_EQ(outbox_.put(peer.to, castOf("no")), Put::noRoom);
+  const auto texts = readUntil(peer, placed);
+  ASSERT_EQ(texts.size(), placed);
+  for (unsigned i = 0; i < placed; ++i) EXPECT_EQ(texts[i], large(i));
+}
+
+TEST_F(OutboxTest, AStuckDestinationHoldsUpNobody) {
+  Peer stuck(9), late(10), other(11);
+  introduce(stuck);
+  introduce(other);
+  fill(stuck);
+  while (outbox_.put(late.to, castOf(large(0))) == Put::placed) {}
+  for (int round = 0; round < 50; ++round) {
+    ASSERT_EQ(outbox_.put(other.to, castOf("x")), Put::placed);
+    outbox_.flush();
+    ASSERT_EQ(other.read(), Texts{"x"});
+  }
+}
+
+// --- Waiting for room ---
+
+TEST_F(OutboxTest, WakesThoseWhoWaitForRoomInTheirOrder) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  std::vector<int> woken;
+  std::vector<std::shared_ptr<Outbox::Waiter>> waiters;
+  for (int i = 0; i < 40; ++i) {
+    waiters.push_back(outbox_.whenRoom(peer.to, [&, i] {
+      woken.push_back(i);
+      EXPECT_EQ(outbox_.put(peer.to, castOf(large(static_cast<unsigned>(1000 + i)))), Put::placed);
+    }));
+  }
+  const auto texts = readUntil(peer, placed + 40);
+  ASSERT_EQ(woken.size(), 40U);
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_EQ(woken[static_cast<std::size_t>(i)], i);
+    EXPECT_EQ(texts[placed + static_cast<std::size_t>(i)], large(static_cast<unsigned>(1000 + i)));
+  }
+}
+
+TEST_F(OutboxTest, NobodyOvertakesThoseWhoWait) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  Put overtaking = Put::placed;
+  const auto first = outbox_.whenRoom(peer.to, [&] {
+    outbox_.put(peer.to, castOf("first"));
+    overtaking = outbox_.put(peer.to, castOf("third"));
+  });
+  const auto second = outbox_.whenRoom(peer.to, [&] { outbox_.put(peer.to, castOf("second")); });
+  const auto texts = readUntil(peer, placed + 2);
+  EXPECT_EQ(overtaking, Put::noRoom);
+  EXPECT_EQ(texts[placed], "first");
+  EXPECT_EQ(texts[placed + 1], "second");
+  EXPECT_EQ(outbox_.put(peer.to, castOf("third")), Put::placed);
+}
+
+TEST_F(OutboxTest, OneWhoGivesUpIsNotWokenAndHoldsUpNobody) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  bool woken = false;
+  outbox_.whenRoom(peer.to, [&] { woken = true; }).reset();
+  readUntil(peer, placed);
+  EXPECT_FALSE(woken);
+  EXPECT_EQ(outbox_.put(peer.to, castOf("x")), Put::placed);
+}
+
+TEST_F(OutboxTest, OneWhoAsksWhenThereIsRoomAlreadyIsWokenToo) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  readUntil(peer, placed);
+  unsigned woken = 0;
+  const auto waiter = outbox_.whenRoom(peer.to, [&] { ++woken; });
+  EXPECT_EQ(woken, 0U) << "from the loop";
+  ASSERT_TRUE(runUntil(loop_, [&] { return woken > 0; }));
+  EXPECT_EQ(woken, 1U);
+}
+
+TEST_F(OutboxTest, WakesThoseWhoWaitWhenTheIntroductionComes) {
+  Peer peer(9);
+  unsigned placed = 0;
+  while (outbox_.put(peer.to, castOf(large(placed))) == Put::placed) ++placed;
+  EXPECT_EQ(placed, Outbox::kMaxWaitingPackets);
+  bool woken = false;
+  const auto waiter = outbox_.whenRoom(peer.to, [&] { woken = true; });
+  introduce(peer);
+  EXPECT_TRUE(woken);
+  EXPECT_EQ(readUntil(peer, placed).size(), placed);
+}
+
+// --- Gone ---
+
+TEST_F(OutboxTest, WhoWaitsForOneThatGoesFindsItGone) {
+  Peer peer(9);
+  introduce(peer);
+  fill(peer);
+  const std::size_t waiting = outbox_.waitingPackets();
+  std::vector<Put> puts;
+  const auto one = outbox_.whenRoom(peer.to, [&] { puts.push_back(outbox_.put(peer.to, castOf("x"))); });
+  const auto two = outbox_.whenRoom(peer.to, [&] { puts.push_back(outbox_.put(peer.to, castOf("y"))); });
+  outbox_.close(peer.to);
+  EXPECT_EQ(puts, (std::vector<Put>{Put::gone, Put::gone}));
+  EXPECT_EQ(outbox_.waitingPackets(), 0U);
+  EXPECT_EQ(outbox_.droppedMessages(), waiting + 2);
+  EXPECT_TRUE(asked_.empty());
+
+  EXPECT_EQ(outbox_.put(peer.to, castOf("z")), Put::placed)
+      << "asked for anew: the answer says what has become of it";
+  EXPECT_EQ(asked_, std::vector<Destination>{peer.to});
+  outbox_.close({77});
+}
+
+TEST_F(OutboxTest, AsksAnewWhereNobodyReadsThePipeAnyMore) {
+  Peer peer(9);
+  introduce(peer);
+  peer.reader.reset();
+  peer.pipe.reset();
+  outbox_.put(peer.to, castOf("a"));
+  outbox_.flush();
+  EXPECT_EQ(asked_, std::vector<Destination>{peer.to});
+  outbox_.put(peer.to, castOf("b"));
+  outbox_.flush();
+  EXPECT_EQ(asked_.size(), 1U);
+
+  Peer again(9);
+  introduce(again);
+  EXPECT_EQ(again.readAll(), (Texts{"a", "b"}));
+}
+
+TEST_F(OutboxTest, AsksAnewWhereItsPipeWasFullWhenItWent) {
+  Peer peer(9);
+  introduce(peer);
+  const unsigned placed = fill(peer);
+  peer.reader.reset();
+  peer.pipe.reset();
+  ASSERT_TRUE(runUntil(loop_, [&] { return !asked_.empty(); }));
+  Peer again(9);
+  introduce(again);
+  const auto texts = readUntil(again, Outbox::kMaxWaitingPackets);
+  EXPECT_EQ(texts.back(), large(placed - 1));
+}
+
+// --- Answers ---
+
+TEST_F(OutboxTest, AnAnswerIsOverWhenItWasWritten) {
+  Peer caller(9, wire::Lane::reply);
+  introduce(caller);
+  for (std::uint8_t i = 0; i < 4; ++i) answer(caller, i);
+  outbox_.flush();
+  EXPECT_EQ(answered_, std::vector<int>{0}) << "one packet fits into the pipe";
+  EXPECT_EQ(readUntil(caller, 4).size(), 4U);
+  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2, 3}));
+}
+
+TEST_F(OutboxTest, AnswersAreLetGoOfAndArriveAllTheSame) {
+  Peer caller(9, wire::Lane::reply);
+  introduce(caller);
+  for (std::uint8_t i = 0; i < 4; ++i) answer(caller, i);
+  outbox_.flush();
+  outbox_.letGoOfAnswers();
+  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2, 3}));
+  EXPECT_EQ(readUntil(caller, 4).size(), 4U);
+  EXPECT_EQ(answered_.size(), 4U) << "each once";
+}
+
+TEST_F(OutboxTest, AnAnswerThatNobodyReadsIsDroppedAfterItsDeadlineAndThoseOfOthersAreNot) {
+  Peer slow(9, wire::Lane::reply), patient(10, wire::Lane::reply);
+  introduce(slow);
+  introduce(patient);
+  for (std::uint8_t i = 0; i < 3; ++i) answer(slow, i, Clock::now());
+  for (std::uint8_t i = 10; i < 13; ++i) answer(patient, i);
+  outbox_.flush();
+  EXPECT_EQ(answered_, (std::vector<int>{0, 10}));
+  ASSERT_TRUE(runUntil(loop_, [&] { return answered_.size() == 4; }));
+  EXPECT_EQ(answered_, (std::vector<int>{0, 10, 1, 2}));
+  EXPECT_EQ(readUntil(patient, 3).size(), 3U);
+  EXPECT_EQ(outbox_.droppedMessages(), 2U);
+}
+
+TEST_F(OutboxTest, AnswersForOneWhoNeverReadsAreBounded) {
+  Peer caller(9, wire::Lane::reply);
+  introduce(caller);
+  for (unsigned i = 0; i < 2 * Outbox::kMaxWaitingAnswers; ++i) {
+    outbox_.putAnswer(caller.to, resultOf(i, large(i)), {0, 0}, Clock::time_point::max());
+    outbox_.flush();
+    outbox_.letGoOfAnswers();
+  }
+  EXPECT_EQ(outbox_.waitingPackets(), Outbox::kMaxWaitingAnswers);
+  const auto texts = readUntil(caller, Outbox::kMaxWaitingAnswers + 1);
+  EXPECT_EQ(texts.back(), large(2 * Outbox::kMaxWaitingAnswers - 1)) << "the oldest are dropped";
+}
+
+TEST_F(OutboxTest, AnswersForOneWhoHasGoneAreOver) {
+  Peer caller(9, wire::Lane::reply);
+  for (std::uint8_t i = 0; i < 3; ++i) answer(caller, i);
+  outbox_.close(caller.to);
+  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2}));
+}
+
+}  // namespace
+}  // namespace troupe::mailbox
