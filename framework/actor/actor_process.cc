@@ -2,6 +2,7 @@
 
 #include <troupe/error.h>
 
+#include <cerrno>
 #include <csignal>
 
 #include "actor/describe_exception.h"
@@ -12,6 +13,7 @@ namespace troupe::actor {
 
 namespace {
 ActorProcess* theProcess = nullptr;
+constexpr auto kAskAgain = std::chrono::milliseconds(100);
 // What an actor that was asked to stop has still to send may wait so long for those who do not read.
 constexpr auto kPatience = std::chrono::seconds(2);
 }  // namespace
@@ -44,6 +46,10 @@ ActorProcess::ActorProcess(Assignment assignment)
             }),
       calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
+      again_(loop_,
+             [this] {
+               for (const mailbox::Destination to : std::exchange(unreachable_, {})) introduce(to);
+             }),
       requests_(loop_, generation_,
                 [this](wire::ControlMessage message) { control_.send(std::move(message)); }),
       monitors_({.watch = [this](wire::ActorId actor) { watch(actor); },
@@ -187,9 +193,19 @@ void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& 
   if (answer->isIntroduced() && answer.has(0))
     return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
-                                       : Error(ErrorKind::system,
-                                               "its address could not be received: no more can be opened");
+                                       : Error::system("its address could not be received", EMFILE);
+  // A caller that can't be answered just now, waits for its reply all the same.
+  if (to.lane == wire::Lane::mailbox || why.kind() != ErrorKind::system) return closeLane(to, why);
+  unreachable_.push_back(to);
+  again_.startIn(kAskAgain);
+}
+
+void ActorProcess::closeLane(mailbox::Destination to, const Error& why) {
+  const auto before = outbox_.droppedMessages();
   outbox_.close(to);
+  const auto dropped = outbox_.droppedMessages() - before;
+  if (dropped > 0 && why.kind() == ErrorKind::system)
+    fault(std::to_string(dropped) + " message(s) to actor " + std::to_string(to.actor) + " were dropped: " + why.message());
   if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
 }
 

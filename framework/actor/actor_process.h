@@ -73,6 +73,7 @@ class ActorProcess {
   void onNotice(wire::ReceivedControl& message);
   void onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer);
   void introduce(mailbox::Destination to);
+  void closeLane(mailbox::Destination to, const Error& why);
   void watch(wire::ActorId actor);
   void stopAsAsked();
   void windDown();
@@ -96,6 +97,8 @@ class ActorProcess {
   mailbox::Outbox outbox_;
   mailbox::Desk desk_;
   PendingCalls calls_;
+  std::vector<mailbox::Destination> unreachable_;  // their lanes are asked for again by and by
+  loop::Timer again_;
   Requests requests_;
   Monitors monitors_;
   os::SignalQueue signals_;

@@ -67,7 +67,7 @@ class PendingCalls {
   void readReplies();
   // The callee died with this call in hand.
   void failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee);
-  // The callee has gone for good, or is not there.
+  // The callee has gone for good, is not there, or can't be reached: `why` says which.
   void failCallee(ActorId callee, const Error& why);
 
   std::size_t size() const { return calls_.size(); }

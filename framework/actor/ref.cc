@@ -134,8 +134,10 @@ CallHandle Draft::call() {
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);
   envelope.setCall(call->id);
-  if (call->within != kForever) {
-    call->deadline = loop::Clock::now() + call->within;
+  // What lies beyond the end of the clock is for ever too.
+  const auto now = loop::Clock::now();
+  if (call->within < loop::Clock::time_point::max() - now) {
+    call->deadline = now + call->within;
     envelope.setDeadline(std::chrono::nanoseconds(call->deadline.time_since_epoch()).count());
   }
   process.calls().start(call, state_->message.finish("calling " + call->method));

@@ -2,6 +2,8 @@
 
 #include <troupe/actor.h>
 
+#include <cerrno>
+
 #include "actor/actor_process.h"
 #include "os/process.h"
 
@@ -46,8 +48,9 @@ Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::ui
       co_await process.requests().ask(std::move(question), kForever, "finding the actor \"" + name + "\"");
   const auto found = answer->root().getFound();
   const wire::ActorId id = found.getActor();
-  if (answer->has(0))
-    process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
+  if (!answer->has(0))
+    throw Error::system("finding the actor \"" + name + "\": its address could not be received", EMFILE);
+  process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
   co_return RefBase(id, wire::toString(found.getPath()));
 }
 

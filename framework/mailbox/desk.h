@@ -1,9 +1,10 @@
-// The receiving end of an actor's mailbox. Reads one packet at a time into memory that outlives this process, and hands out
-// its messages one by one; remembers there which were begun and which are done.
+// The receiving end of an actor's mailbox. Reads one packet at a time into memory that outlives this process,
+// and hands out its messages one by one; remembers there which were begun and which are done.
 //
 // Order:   first in, first out from each sender; none promised between senders.
-// Loss:    none of what was not begun: a packet that was read is found again by the successor. Messages that were begun and
-//          not done when the process died were in hand; settle() (mailbox/settle.h) deals with them before a successor may start.
+// Loss:    none of what was not begun: a packet that was read is found again by the successor. Messages that
+//          were begun and not done when the process died were in hand; settle() (mailbox/settle.h) deals with
+//          them before a successor may start.
 // Errors:  a malformed packet or message costs only itself; it is counted and reported through `fault`.
 // Threads: the loop thread of the owning process only.
 #pragma once
@@ -38,12 +39,12 @@ class Desk {
   };
   using Fault = std::function<void(wire::ActorId sender, const std::string& what)>;
 
-  // Takes over what a predecessor left in `memory`, if anything. Errors: invalid, where it is too small or holds a layout of
-  // another version; system.
+  // Takes over what a predecessor left in `memory`, if anything. Errors: invalid, where it is too small or
+  // holds a layout of another version; system.
   Desk(const os::Fd& memory, os::Fd mailbox, Fault fault);
 
-  // The next message, begun by this; or nothing, when the mailbox is empty for now, or every slot still has messages that are
-  // not done (see full()).
+  // The next message, begun by this; or nothing, when the mailbox is empty, or every slot still has
+  // messages that are not done (see full()).
   std::optional<Message> next();
 
   // The message is over: it will not be seen again, and its words are no longer valid.

@@ -2,11 +2,13 @@
 //
 // A slot holds one packet. It goes through these states, and a process may die between any two of them:
 //   free         the packet's `bytes` is 0, or all its messages are done
-//   delivered    the kernel has written a packet: `bytes` is not 0; no message begun. A successor hands it out.
+//   delivered    the kernel has written a packet: `bytes` is not 0; no message begun. A successor hands it
+//                out.
 //   in hand      some messages are begun, not all are done
-// Freeing a slot sets `bytes` to 0 first, then clears what is left of the old packet, `begun` and `done`, then lets the kernel
-// write: so a packet that is found was never seen through the masks of the packet before it, nor continued by its content, also
-// where its length is a lie and the process died before it could compare it with what read() said.
+// Freeing a slot sets `bytes` to 0 first, then clears what is left of the old packet, `begun` and `done`,
+// then lets the kernel write: so a packet that is found was never seen through the masks of the packet before
+// it, nor continued by its content, also where its length is a lie and the process died before it could
+// compare it with what read() said.
 #pragma once
 
 #include <atomic>

@@ -13,7 +13,8 @@ namespace troupe::mailbox {
 
 namespace {
 
-// The packet in a slot, read from a copy: the dead may have left the memory to somebody who still writes to it.
+// The packet in a slot, read from a copy: the dead may have left the memory to somebody who still writes to
+// it.
 class SlotCopy {
  public:
   // False where the slot is free, or what lies in it is no packet.
@@ -55,7 +56,10 @@ Settlement settle(const os::Fd& deskMemory) {
   const os::Mapping mapping(deskMemory, kDeskBytes);
   auto& memory = *static_cast<DeskMemory*>(mapping.data());
   Settlement settlement;
-  if (memory.layout != kDeskLayout) return settlement;
+  if (memory.layout != kDeskLayout) {
+    settlement.ruined = memory.layout != 0;
+    return settlement;
+  }
   SlotCopy copy;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
     DeskSlot& slot = memory.slots[i];

@@ -1,5 +1,6 @@
-// What is to be done with the desk of a process that has died, before a successor may take it over: the messages that were
-// in hand are taken off it, so that no successor sees them; those that were calls are listed, so that their callers learn.
+// What is to be done with the desk of a process that has died, before a successor may take it over: the
+// messages that were in hand are taken off it, so that no successor sees them; those that were calls are
+// listed, so that their callers learn.
 //
 // Nobody else may use the memory meanwhile: see the lock in os/shared_memory.h.
 #pragma once
@@ -23,14 +24,16 @@ struct CallInHand {
 
 struct Settlement {
   std::vector<CallInHand> calls;
-  unsigned casts = 0;  // dropped
+  unsigned casts = 0;   // dropped
+  bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
 };
 
-// Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it).
+// Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid
+// (mapping it).
 Settlement settle(const os::Fd& deskMemory);
 
-// Takes the messages that no process has begun off a desk that will have no successor: as packets of one message each, with
-// the headers that they came with, in their order. Errors: as settle().
+// Takes the messages that no process has begun off a desk that will have no successor: as packets of one
+// message each, with the headers that they came with, in their order. Errors: as settle().
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory);
 
 }  // namespace troupe::mailbox

@@ -65,7 +65,10 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
     child->descriptors.push_back({.fd = fd, .index = index});
   }
   std::vector<supervision::ChildDeclaration> declarations;
-  for (const auto& sibling : blueprint_->children) declarations.push_back(sibling->declaration);
+  // The others have been checked; there can be thousands.
+  for (const auto& sibling : blueprint_->children) {
+    if (sibling->declaration.id == child->declaration.id) declarations.push_back(sibling->declaration);
+  }
   declarations.push_back(child->declaration);
   SupervisorSpec flags = blueprint_->flags;
   // App::stopWhen may still follow; run() checks again.

@@ -270,10 +270,14 @@ bool Directory::settle(Entry& entry) {
   try {
     if (os::lockedByAnother(entry.desk)) return false;
     settlement = mailbox::settle(entry.desk);
+    // A crash must not cost the actor more than its messages.
+    if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
   entry.unsettled = false;
+  if (settlement.ruined)
+    hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
   if (settlement.casts > 0) {
     hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) +
                 " cast(s) in hand, which were dropped");

@@ -24,7 +24,9 @@ int exitCodeOf(const ExitReason& reason) {
 
 Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision::Program program,
            std::function<void()> ready)
-    : signals_({SIGCHLD, SIGINT, SIGTERM}),
+    // Another child may be called "main" too, and is nothing special: App::main alone has the standard input.
+    : hasMain_(!blueprint->children.empty() && blueprint->children.back()->keepStandardInput),
+      signals_({SIGCHLD, SIGINT, SIGTERM}),
       directory_(loop_, {.send =
                              [this](wire::ControlMessage message) {
                                auto looped = wire::ReceivedControl::looped(message);
@@ -80,7 +82,7 @@ void Root::onStopSignal(int signal) {
 }
 
 void Root::onForgotten(const std::string& id, const ExitReason& reason) {
-  if (id != "main" || finished_) return;
+  if (!hasMain_ || id != "main" || finished_) return;
   if (!stopping_) code_ = exitCodeOf(reason);
   stopping_ = true;
   loop_.post([this, reason] { top_.stop({.kind = ExitKind::shutdown, .text = "main has ended"}); });

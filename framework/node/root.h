@@ -32,6 +32,7 @@ class Root {
   void endStrangers();
 
   loop::Loop loop_;
+  bool hasMain_;  // the app has a main of its own, and ends with it
   os::SignalQueue signals_;
   Directory directory_;
   supervision::Supervisor top_;

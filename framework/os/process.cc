@@ -41,15 +41,20 @@ void flushOutput() {
 }
 
 // Nothing of the parent's handlers may run here, and nothing that it ignored or blocked may be lost on this
-// process.
+// process; but for a hang-up of the terminal, which reaches the whole group: where nohup(1) has the parent
+// live on, its children must too.
 void resetSignals() {
   struct sigaction action = {};
+  ::sigaction(SIGHUP, nullptr, &action);
+  const bool hangUpIgnored = action.sa_handler == SIG_IGN;
+  action = {};
   action.sa_handler = SIG_DFL;
   for (int signal = 1; signal < NSIG; ++signal)
     ::sigaction(signal, &action, nullptr);  // some can't be set, nor need to
   action.sa_handler = SIG_IGN;
   ::sigaction(SIGPIPE, &action, nullptr);
   ::sigaction(SIGINT, &action, nullptr);
+  if (hangUpIgnored) ::sigaction(SIGHUP, &action, nullptr);
   sigset_t none;
   sigemptyset(&none);
   if (::sigprocmask(SIG_SETMASK, &none, nullptr) < 0) endSettling("unblock its signals");
@@ -63,13 +68,9 @@ int moveUp(int fd) {
   return moved;
 }
 
-void takeStandardDescriptors(const ChildSettings& settings) {
+void takeOutput(const ChildSettings& settings) {
   const int output = moveUp(settings.standardOutput);
   const int error = moveUp(settings.standardError);
-  if (!settings.keepStandardInput) {
-    const int null = moveUp(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    if (null < 0 || ::dup2(null, STDIN_FILENO) < 0) endSettling("open /dev/null");
-  }
   if (output >= 0 && ::dup2(output, STDOUT_FILENO) < 0) endSettling("take its standard output");
   if (error >= 0 && ::dup2(error, STDERR_FILENO) < 0) endSettling("take its standard error");
 }
@@ -86,6 +87,13 @@ void closeAllBut(std::vector<int> keep) {
     first = kept + 1;
   }
   if (::close_range(first, std::numeric_limits<unsigned>::max(), 0) < 0) endSettling("close descriptors");
+}
+
+// Needs a descriptor for a moment: where the parent is at its limit, there is none before the others are closed.
+void takeNoInput() {
+  const int null = ::open("/dev/null", O_RDONLY);
+  if (null < 0 || ::dup2(null, STDIN_FILENO) < 0) endSettling("open /dev/null");
+  if (null != STDIN_FILENO) ::close(null);
 }
 
 // The environment, with `extra` instead of variables of the same name.
@@ -135,8 +143,9 @@ void settleChild(const ChildSettings& settings) {
   // A parent that died before that call sends no signal any more: its child has another parent by now.
   if (::getppid() != settings.parent) ::_exit(kSettlingFailed);
   resetSignals();
-  takeStandardDescriptors(settings);
+  takeOutput(settings);
   closeAllBut(settings.keep);
+  if (!settings.keepStandardInput) takeNoInput();
   std::setvbuf(stdout, nullptr, _IOLBF, 0);
 }
 

@@ -19,6 +19,9 @@ SignalQueue::SignalQueue(std::initializer_list<int> signals) : owner_(::getpid()
   sigemptyset(&blocked_);
   for (const int signal : signals)
     if (sigismember(&before, signal) == 0) sigaddset(&blocked_, signal);
+  // Who started this program may have ignored SIGCHLD: then the kernel reaps children itself, and tells nobody.
+  for (const int signal : signals)
+    if (signal == SIGCHLD) ::signal(SIGCHLD, SIG_DFL);
   fd_ = Fd(::signalfd(-1, &wanted, SFD_NONBLOCK | SFD_CLOEXEC));
   if (!fd_.valid()) {
     const int error = errno;

@@ -352,6 +352,9 @@ void Supervisor::watchHealth(Child& child) {
   // Asked every half of the time, it has the other half to answer.
   const Duration half = child.spec.watchdog / 2;
   child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child, half] {
+    // Where this process itself was held up, the answer may be there unread; or the end, which has a timer of its own.
+    if (child.pongAwaited) child.lane->receivePending();
+    if (child.lane->closed()) return;
     if (child.pongAwaited) {
       return kill(child, {.kind = ExitKind::hung, .text = "its event loop did not answer the watchdog"});
     }

@@ -84,7 +84,8 @@ void ControlLane::sendWaiting() {
 void ControlLane::wantEvents() {
   if (closed_) return;
   poll_.want(waiting_.empty() ? loop::Interest::readable : loop::Interest::both);
-  // Too many descriptors in flight also shows as "would block", though the socket polls as writable: look again by and by.
+  // Too many descriptors in flight also shows as "would block", though the socket polls as writable: look
+  // again by and by.
   if (!waiting_.empty()) retry_.startIn(std::chrono::milliseconds(10));
 }
 

@@ -1,10 +1,12 @@
-// One end of a control lane, on an event loop: control messages with their descriptors, both ways, never blocking.
+// One end of a control lane, on an event loop: control messages with their descriptors, both ways, never
+// blocking.
 //
 // Order:   first in, first out.
-// Size:    what is too large for the channel (a list of thousands of children) goes as a memory file beside a message of one word,
-//          its size in bytes; it is the last descriptor.
-// Loss:    none while both ends live. What the kernel has no room for waits here; where more than kMaxWaiting messages wait
-//          the other side is not reading any more: `stuck` is reported once, and its process should be killed.
+// Size:    what is too large for the channel (a list of thousands of children) goes as a memory file beside a
+//          message of one word, its size in bytes; it is the last descriptor.
+// Loss:    none while both ends live. What the kernel has no room for waits here; where more than kMaxWaiting
+//          messages wait the other side is not reading any more: `stuck` is reported once, and its process
+//          should be killed.
 // Errors:  a malformed message from the other side is given to `fault` and costs only itself.
 // Threads: the loop's.
 #pragma once
@@ -40,6 +42,8 @@ class ControlLane {
   void send(ControlMessage message);
   // Nothing waits to be sent.
   bool drained() const { return waiting_.empty(); }
+  // The other side is gone.
+  bool closed() const { return closed_; }
   int fd() const { return channel_.get(); }
   // Handles what has already come, now, without going through the loop.
   void receivePending();

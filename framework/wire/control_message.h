@@ -53,8 +53,8 @@ class ControlMessage {
   void attach(os::Fd descriptor) { descriptors_.push_back(std::move(descriptor)); }
   std::vector<os::Fd>& descriptors() { return descriptors_; }
 
-  // Framed bytes. Errors: invalid, where it is larger than a channel takes; where its sender's path is still to be added on
-  // the way, room for that is kept.
+  // Framed bytes. Errors: invalid, where it is larger than a channel takes; where its sender's path is still
+  // to be added on the way, room for that is kept.
   std::vector<std::byte> encode();
 
  private:

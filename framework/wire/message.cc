@@ -9,8 +9,9 @@ namespace troupe::wire {
 
 namespace {
 
-// Each object of a message may be reached by many pointers, so reading all of an honest one can take more than its size;
-// sixteen times is more than anybody needs, and little enough that a hostile message costs no time.
+// Each object of a message may be reached by many pointers, so reading all of an honest one can take more
+// than its size; sixteen times is more than anybody needs, and little enough that a hostile message costs no
+// time.
 capnp::ReaderOptions checkedOptions() {
   capnp::ReaderOptions options;
   options.traversalLimitInWords = 16 * kMaxPacketBytes / sizeof(capnp::word);
@@ -29,7 +30,8 @@ kj::ArrayPtr<const capnp::word> asArray(std::span<const capnp::word> words) {
   return {words.data(), words.size()};
 }
 
-// A list can pretend to hold thousands that take no room, and each would cost a hook: an honest one takes two words.
+// A list can pretend to hold thousands that take no room, and each would cost a hook: an honest one takes two
+// words.
 kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelope, std::size_t words) {
   const auto references = envelope.getReferences();
   KJ_REQUIRE(references.size() <= words / 2, "more references than the message has room for",

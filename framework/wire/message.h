@@ -18,7 +18,8 @@
 
 namespace troupe::wire {
 
-// Made in place; its first segment is part of the object, so that a message that fits a packet allocates nothing.
+// Made in place; its first segment is part of the object, so that a message that fits a packet allocates
+// nothing.
 class OutgoingMessage {
  public:
   OutgoingMessage();

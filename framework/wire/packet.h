@@ -1,8 +1,9 @@
 // The packet: what one write(2) puts into a mailbox or reply lane, at most 4096 bytes.
 //
-// A fixed header of 32 bytes, then 1 to 64 messages, each in standard Cap'n Proto stream framing (docs/wire-format.md). All
-// numbers are little-endian. `bytes` stands first: a receiver zeroes it before it lets the kernel write a packet over
-// it, so that a length other than 0 proves that a packet has been delivered.
+// A fixed header of 32 bytes, then 1 to 64 messages, each in standard Cap'n Proto stream framing
+// (docs/wire-format.md). All numbers are little-endian. `bytes` stands first: a receiver zeroes it before it
+// lets the kernel write a packet over it, so that a length other than 0 proves that a packet has been
+// delivered.
 //
 // Errors: reading a packet never throws; what is wrong with it is a PacketFault, and costs this packet only.
 #pragma once

@@ -1,7 +1,8 @@
 // ExitReason, Error and specs to and from their Cap'n Proto forms in schemas/control.capnp.
 //
-// Reading never throws for values that this version does not know (a newer peer's): they become the nearest known one.
-// Texts are cut at kMaxReasonText: a control message that tells of an end must fit its lane, whatever an exception says.
+// Reading never throws for values that this version does not know (a newer peer's): they become the nearest
+// known one. Texts are cut at kMaxReasonText: a control message that tells of an end must fit its lane,
+// whatever an exception says.
 #pragma once
 
 #include <troupe/error.h>

@@ -1,7 +1,8 @@
-// Actors as Cap'n Proto capabilities: what stands in an interface-typed field while a message is made or read.
+// Actors as Cap'n Proto capabilities: what stands in an interface-typed field while a message is made or
+// read.
 //
-// Such a capability is only an address. It can be put into a message and turned into a troupe::Ref; calling it through
-// Cap'n Proto's own RPC fails, with a text that says so.
+// Such a capability is only an address. It can be put into a message and turned into a troupe::Ref; calling
+// it through Cap'n Proto's own RPC fails, with a text that says so.
 #pragma once
 
 #include <capnp/capability.h>

@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
+#include <iomanip>
 #include <iostream>
 #include <random>
 #include <vector>
@@ -36,8 +37,8 @@ class Demonstration {
               << options_.clients << " clients, " << options_.seconds << " seconds, SIGKILL for one of "
               << options_.workers << " workers every " << options_.killEvery << " ms (seed " << options_.seed
               << ") ..." << std::endl;
-    unsigned running = options_.clients;
-    for (unsigned number = 1; number <= options_.clients; ++number) self_.spawn(client(number, running));
+    running_ = options_.clients;
+    for (unsigned number = 1; number <= options_.clients; ++number) self_.spawn(client(number));
     pids_ = server_.workers();
     for (unsigned second = 1; second <= options_.seconds; ++second) {
       const auto end = std::chrono::steady_clock::now() + 1s;
@@ -49,14 +50,17 @@ class Demonstration {
                 << std::endl;
     }
     over_ = true;
-    while (!whole() || running > 0) co_await self_.sleepFor(10ms);
+    const auto patience = std::chrono::steady_clock::now() + 10s;
+    while ((!whole() || running_ > 0) && std::chrono::steady_clock::now() < patience)
+      co_await self_.sleepFor(10ms);
     std::cout << "\nThe server after:\n" << server_.tree();
-    summarize(server_.stop());
+    const bool recovered = whole() && running_ == 0;
+    summarize(recovered, server_.stop());
   }
 
  private:
   // One request after the other; connects again now and then, and after a loss.
-  troupe::Task<> client(unsigned number, unsigned& running) {
+  troupe::Task<> client(unsigned number) {
     for (unsigned request = 0; !over_;) {
       unsigned port = 0;
       try {
@@ -74,7 +78,7 @@ class Demonstration {
       // The port may be another connection's from now on.
       killed_.erase(port);
     }
-    --running;
+    --running_;
   }
 
   troupe::Task<> exchange(troupe::net::Stream& stream, unsigned number, unsigned request) {
@@ -95,34 +99,42 @@ class Demonstration {
 
   // A connection is lost by the kill only if the worker had it at that moment.
   void killOne() {
-    whole();
-    if (pids_.empty()) return;
-    auto victim = pids_.begin();
-    std::advance(victim, std::uniform_int_distribution<std::size_t>(0, pids_.size() - 1)(random_));
+    const auto workers = look();
+    if (workers.empty()) return;
+    auto victim = workers.begin();
+    std::advance(victim, std::uniform_int_distribution<std::size_t>(0, workers.size() - 1)(random_));
     auto ports = Server::kill(victim->second);
     if (!ports) return;  // the last one to be killed, which has no successor yet
     killed_.merge(*ports);
     ++kills_;
   }
 
-  // All workers are there again; counts those that have been started since it was asked last.
-  bool whole() {
-    const auto workers = server_.workers();
+  // The workers that there are; counts those that have been started since the last look.
+  std::map<std::string, pid_t> look() {
+    auto workers = server_.workers();
     for (const auto& [path, pid] : workers) {
       if (std::exchange(pids_[path], pid) != pid) ++restarts_;
     }
-    return workers.size() == options_.workers && restarts_ == kills_;
+    return workers;
   }
+  bool whole() { return look().size() == options_.workers && restarts_ == kills_; }
 
-  void summarize(bool stoppedInOrder) {
-    std::cout << "\nrequests answered:           " << requests_ << "\nworkers killed:              " << kills_
-              << "\nworkers restarted:           " << restarts_
-              << "\nclients that lost their\n  connection by a kill and\n  connected again:           "
-              << lost_ << "\nerrors of other clients:     " << errors_.size()
-              << "\nserver stopped in order:     " << (stoppedInOrder ? "yes" : "no") << std::endl;
-    for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << std::endl;
-    if (!errors_.empty() || !stoppedInOrder || requests_ == 0)
-      self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
+  void summarize(bool recovered, bool stoppedInOrder) {
+    const auto line = [](const char* what, const auto& value) {
+      std::cout << std::left << std::setw(44) << what << value << '\n';
+    };
+    std::cout << '\n';
+    line("requests answered:", requests_);
+    line("workers killed:", kills_);
+    line("workers restarted:", restarts_);
+    line("connections lost by a kill, and made again:", lost_);
+    line("errors of other clients:", errors_.size());
+    line("server whole again:", recovered ? "yes" : "no");
+    line("server stopped in order:", stoppedInOrder ? "yes" : "no");
+    for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << '\n';
+    std::cout.flush();
+    const bool fine = errors_.empty() && recovered && stoppedInOrder && requests_ > 0;
+    if (!fine) self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
   }
 
   troupe::Self& self_;
@@ -130,6 +142,7 @@ class Demonstration {
   Server server_;
   std::mt19937 random_;
   bool over_ = false;
+  unsigned running_ = 0;       // clients
   std::set<unsigned> killed_;  // clients' ports of connections to workers that have been killed
   std::map<std::string, pid_t> pids_;
   std::uint64_t requests_ = 0;
