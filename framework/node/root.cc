@@ -1,5 +1,6 @@
 #include "node/root.h"
 
+#include <algorithm>
 #include <csignal>
 
 #include "os/limits.h"
@@ -51,6 +52,7 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision:
 
 int Root::run() {
   os::raiseDescriptorLimit();
+  guests_ = os::childrenOfThisProcess();
   os::adoptOrphans();
   os::ignoreBrokenPipes();
   top_.begin();
@@ -102,7 +104,8 @@ void Root::endStrangers() {
   const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
   while (loop::Clock::now() < deadline) {
     while (os::reapChild()) {}
-    const auto left = os::childrenOfThisProcess();
+    auto left = os::childrenOfThisProcess();
+    std::erase_if(left, [this](pid_t pid) { return std::ranges::find(guests_, pid) != guests_.end(); });
     if (left.empty()) return;
     for (const pid_t pid : left) os::sendSignal(pid, SIGKILL);
     os::waitForChild(std::chrono::milliseconds(100));

@@ -41,6 +41,7 @@ class Root {
   loop::Clock::time_point stopSignal_ = {};
   bool finished_ = false;
   int code_ = 0;
+  std::vector<pid_t> guests_;  // children that the program had before: none of this one's business
 };
 
 }  // namespace troupe::node

@@ -135,7 +135,8 @@ class App : public Group {
 
   // Runs the app until it ends, and returns what main() should return: 0 after an orderly end; what "main" ended with, if it
   // did otherwise; 1 where the top supervisor gave up. SIGINT and SIGTERM stop it in an orderly way; a second one kills it.
-  // In a child that was started by exec it never returns.
+  // While it runs it reaps every child of this process, also those that the program had before; those it leaves alive.
+  // SIGPIPE stays ignored. In a child that was started by exec it never returns.
   int run();
 
  private:
