@@ -49,6 +49,7 @@ struct ToldAwaiter {
 };
 
 Task<Down> nextOf(std::shared_ptr<Monitor::State> state, std::string what) {
+  if (state->waiting) throw Error(ErrorKind::invalid, "monitoring: next() is being awaited already");
   if (state->told.empty() && state->final) throw Error(ErrorKind::gone, what);
   co_await ToldAwaiter{*state};
   Down down = std::move(state->told.front());

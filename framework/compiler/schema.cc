@@ -93,7 +93,10 @@ Node Schema::fileOf(Node node) const {
 std::vector<std::string> Schema::schemaPath(Node node) const {
   std::vector<std::string> path;
   for (const auto scope : scopes(node)) {
-    path.emplace_back(scope.getDisplayName().slice(scope.getDisplayNamePrefixLength()).cStr());
+    const auto name = scope.getDisplayName();
+    const auto prefix = scope.getDisplayNamePrefixLength();
+    KJ_REQUIRE(prefix <= name.size(), "a name is shorter than its prefix", name, prefix);
+    path.emplace_back(name.slice(prefix).cStr());
   }
   return path;
 }

@@ -6,7 +6,6 @@
 #include <CLI/CLI.hpp>
 
 #include <array>
-#include <iomanip>
 #include <iostream>
 #include <random>
 #include <vector>
@@ -17,11 +16,12 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr auto kKillEvery = 100ms;
+
 struct Options {
   unsigned seconds = 10;
   unsigned clients = 300;
   unsigned workers = 4;
-  unsigned killEvery = 100;  // ms
   unsigned seed = std::random_device{}();
   bool log = false;
 };
@@ -35,7 +35,7 @@ class Demonstration {
     std::cout << "The server before:\n"
               << server_.tree() << "\n"
               << options_.clients << " clients, " << options_.seconds << " seconds, SIGKILL for one of "
-              << options_.workers << " workers every " << options_.killEvery << " ms (seed " << options_.seed
+              << options_.workers << " workers every " << kKillEvery.count() << " ms (seed " << options_.seed
               << ") ..." << std::endl;
     running_ = options_.clients;
     for (unsigned number = 1; number <= options_.clients; ++number) self_.spawn(client(number));
@@ -43,19 +43,16 @@ class Demonstration {
     for (unsigned second = 1; second <= options_.seconds; ++second) {
       const auto end = std::chrono::steady_clock::now() + 1s;
       while (std::chrono::steady_clock::now() < end) {
-        co_await self_.sleepFor(std::chrono::milliseconds(options_.killEvery));
+        co_await self_.sleepFor(kKillEvery);
         killOne();
       }
       std::cout << second << " s: " << requests_ << " requests answered, " << kills_ << " workers killed"
                 << std::endl;
     }
     over_ = true;
-    const auto patience = std::chrono::steady_clock::now() + 10s;
-    while ((!whole() || running_ > 0) && std::chrono::steady_clock::now() < patience)
-      co_await self_.sleepFor(10ms);
-    std::cout << "\nThe server after:\n" << server_.tree();
-    const bool recovered = whole() && running_ == 0;
-    summarize(recovered, server_.stop());
+    for (unsigned patience = 1000; !recovered() && patience > 0; --patience) co_await self_.sleepFor(10ms);
+    std::cout << "\nThe server after:\n" << server_.tree() << '\n';
+    summarize();
   }
 
  private:
@@ -117,23 +114,20 @@ class Demonstration {
     }
     return workers;
   }
-  bool whole() { return look().size() == options_.workers && restarts_ == kills_; }
+  bool recovered() { return look().size() == options_.workers && restarts_ == kills_ && running_ == 0; }
 
-  void summarize(bool recovered, bool stoppedInOrder) {
-    const auto line = [](const char* what, const auto& value) {
-      std::cout << std::left << std::setw(44) << what << value << '\n';
-    };
-    std::cout << '\n';
-    line("requests answered:", requests_);
-    line("workers killed:", kills_);
-    line("workers restarted:", restarts_);
-    line("connections lost by a kill, and made again:", lost_);
-    line("errors of other clients:", errors_.size());
-    line("server whole again:", recovered ? "yes" : "no");
-    line("server stopped in order:", stoppedInOrder ? "yes" : "no");
-    for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << '\n';
-    std::cout.flush();
-    const bool fine = errors_.empty() && recovered && stoppedInOrder && requests_ > 0;
+  void summarize() {
+    const bool whole = recovered();
+    const bool inOrder = server_.stop();
+    std::cout << "requests answered:                          " << requests_
+              << "\nworkers killed:                             " << kills_
+              << "\nworkers restarted:                          " << restarts_
+              << "\nconnections lost by a kill, and made again: " << lost_
+              << "\nerrors of other clients:                    " << errors_.size()
+              << "\nserver whole again:                         " << (whole ? "yes" : "no")
+              << "\nserver stopped in order:                    " << (inOrder ? "yes" : "no") << std::endl;
+    for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << std::endl;
+    const bool fine = errors_.empty() && whole && inOrder && requests_ > 0;
     if (!fine) self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
   }
 
@@ -161,8 +155,6 @@ int main(int argc, char** argv) {
   usage.add_option("--seconds", options.seconds, "How long")->check(CLI::Range(1, 86'400));
   usage.add_option("--clients", options.clients, "Concurrent connections")->check(CLI::Range(1, 4000));
   usage.add_option("--workers", options.workers, "Processes of the server")->check(CLI::Range(1, 64));
-  usage.add_option("--kill-every", options.killEvery, "Milliseconds from one kill to the next")
-      ->check(CLI::Range(10, 1000));
   usage.add_option("--seed", options.seed, "Chooses whom to kill");
   usage.add_flag("--log", options.log, "Show the server's log");
   try {

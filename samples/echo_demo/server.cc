@@ -9,29 +9,22 @@
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <sstream>
 #include <stdexcept>
-#include <utility>
+#include <vector>
 
 namespace {
 
 namespace fs = std::filesystem;
 
-struct Process {
-  pid_t parent = 0;
-  char state = 0;
-};
-
 std::string folderOf(pid_t pid) { return "/proc/" + std::to_string(pid); }
 
-Process processOf(pid_t pid) {
-  Process process;
-  std::string line;
+// 'R', 'S', 'T', 'Z', ...; 0 where there is no such process.
+char stateOf(pid_t pid) {
   std::ifstream file(folderOf(pid) + "/stat");
-  std::getline(file, line);
-  // After the name, which may hold anything.
-  std::istringstream(line.substr(line.rfind(')') + 1)) >> process.state >> process.parent;
-  return process;
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return text.empty() ? '\0' : text.at(text.rfind(')') + 2);  // after the name, which may hold anything
 }
 
 std::string titleOf(pid_t pid) {
@@ -41,21 +34,15 @@ std::string titleOf(pid_t pid) {
   return title;
 }
 
-std::set<pid_t> childrenOf(pid_t parent) {
-  std::set<pid_t> children;
-  for (const auto& entry : fs::directory_iterator("/proc")) {
-    const std::string name = entry.path().filename();
-    if (name.find_first_not_of("0123456789") != std::string::npos) continue;
-    const auto pid = static_cast<pid_t>(std::stol(name));
-    if (processOf(pid).parent == parent) children.insert(pid);
-  }
-  return children;
+std::vector<pid_t> childrenOf(pid_t pid) {
+  std::ifstream file(folderOf(pid) + "/task/" + std::to_string(pid) + "/children");
+  return {std::istream_iterator<pid_t>(file), {}};
 }
 
 void addTree(std::ostringstream& text, pid_t pid, const std::string& indent) {
   const auto children = childrenOf(pid);
   for (const pid_t child : children) {
-    const bool last = child == *children.rbegin();
+    const bool last = child == children.back();
     text << indent << (last ? "└─ " : "├─ ") << titleOf(child) << "  " << child << '\n';
     addTree(text, child, indent + (last ? "   " : "│  "));
   }
@@ -70,14 +57,13 @@ std::set<unsigned> peerPorts(pid_t pid) {
   }
   std::set<unsigned> ports;
   std::ifstream table("/proc/net/tcp");
-  std::string line, number, local, remote, state, queues, timer, retransmits, user, timeout, inode;
-  std::getline(table, line);
-  while (std::getline(table, line)) {
-    std::istringstream(line) >> number >> local >> remote >> state >> queues >> timer >> retransmits >>
-        user >> timeout >> inode;
-    constexpr const char* kEstablished = "01";
-    if (state != kEstablished || !sockets.contains("socket:[" + inode + "]")) continue;
-    ports.insert(static_cast<unsigned>(std::stoul(remote.substr(remote.rfind(':') + 1), nullptr, 16)));
+  for (std::string line; std::getline(table, line);) {
+    constexpr unsigned kEstablished = 1;
+    unsigned port = 0, state = 0, inode = 0;
+    const int found =
+        std::sscanf(line.c_str(), "%*s %*s %*8[0-9A-F]:%x %x %*s %*s %*s %*s %*s %u", &port, &state, &inode);
+    if (found == 3 && state == kEstablished && sockets.contains("socket:[" + std::to_string(inode) + "]"))
+      ports.insert(port);
   }
   return ports;
 }
@@ -91,7 +77,7 @@ Server::Server(unsigned workers, bool showLog) {
   if (::pipe2(output, O_CLOEXEC) < 0) throw std::runtime_error("cannot make a pipe");
   pid_ = ::fork();
   if (pid_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGTERM);  // it ends with the demonstration, in order
+    ::prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigset_t none;
     ::sigemptyset(&none);
     ::sigprocmask(SIG_SETMASK, &none, nullptr);
@@ -108,10 +94,6 @@ Server::Server(unsigned workers, bool showLog) {
   std::fclose(lines);
   if (!ready) throw std::runtime_error(program + " did not start; --log shows why");
   address_ = "127.0.0.1:" + std::to_string(port);
-}
-
-Server::~Server() {
-  if (pid_ != 0) stop();
 }
 
 std::map<std::string, pid_t> Server::workers() const {
@@ -135,22 +117,17 @@ std::string Server::tree() const {
 // It is made to stand still first: what it has is known for certain then, and it accepts no other connection.
 std::optional<std::set<unsigned>> Server::kill(pid_t pid) {
   ::kill(pid, SIGSTOP);
-  for (char state = 0; state != 'T';) {
-    state = processOf(pid).state;
-    if (state == 0 || state == 'Z') return std::nullopt;
+  for (char state = 0; state != 'T'; state = stateOf(pid)) {
+    if (stateOf(pid) == 0 || stateOf(pid) == 'Z') return std::nullopt;
   }
   const auto ports = peerPorts(pid);
   ::kill(pid, SIGKILL);
   return ports;
 }
 
-bool Server::stop() {
-  const auto below = childrenOf(pid_);
+bool Server::stop() const {
   ::kill(pid_, SIGTERM);
   int status = 0;
-  ::waitpid(std::exchange(pid_, 0), &status, 0);
-  for (const pid_t pid : below) {
-    if (processOf(pid).state != 0) return false;
-  }
+  ::waitpid(pid_, &status, 0);
   return WIFEXITED(status) && WEXITSTATUS(status) == 0;
 }

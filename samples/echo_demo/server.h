@@ -10,11 +10,9 @@
 
 class Server {
  public:
-  // Starts the echo_server that lies beside this very program. Errors: std::runtime_error.
+  // Starts the echo_server that lies beside this very program. It ends with this process, at the latest.
+  // Errors: std::runtime_error.
   Server(unsigned workers, bool showLog);
-  ~Server();
-  Server(const Server&) = delete;
-  Server& operator=(const Server&) = delete;
 
   const std::string& address() const { return address_; }
   // The pids of the worker processes, by their paths: "/echo/1".
@@ -25,8 +23,8 @@ class Server {
   // Kills a process with SIGKILL. Gives the clients' ports of the connections that it had; nothing where it
   // was dead already.
   static std::optional<std::set<unsigned>> kill(pid_t pid);
-  // Asks the server to end; false where it did not end in order, or left a process behind.
-  bool stop();
+  // Asks the server to end, and waits for it; false where it did not end in order.
+  bool stop() const;
 
  private:
   pid_t pid_ = 0;

@@ -49,7 +49,7 @@ class OtpSupervisor : public AppTest {
     return until(self, "the children to be " + order, [s, order]() -> Task<bool> { co_return co_await orderOf(s) == order; });
   }
   static Task<> becomesGone(Self& self, std::string path) {
-    return until(self, path + " to be gone", [&self, path]() -> Task<bool> {
+    return until(self, path + " to be gone", [path]() -> Task<bool> {
       const auto children = co_await childrenOf(SupervisorRef("/"));
       co_return !children.contains(path.substr(1));
     });

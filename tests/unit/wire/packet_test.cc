@@ -37,7 +37,7 @@ class Cliff {
   // A copy of the bytes, aligned to words, at the edge where their number allows it.
   const std::byte* put(std::span<const std::byte> bytes) {
     auto* at = static_cast<std::byte*>(page_) + kPage - (bytes.size() + 7) / 8 * 8;
-    std::memcpy(at, bytes.data(), bytes.size());
+    std::copy(bytes.begin(), bytes.end(), at);
     return at;
   }
 
