@@ -255,6 +255,8 @@ void Schema::addInterfaces(Node scope, std::vector<Node>& to) const {
   for (const auto nested : scope.getNestedNodes()) {
     const auto found = nodes_.find(nested.getId());
     if (found == nodes_.end()) continue;  // a constant, say, that nothing refers to
+    KJ_REQUIRE(found->second.getScopeId() == scope.getId(), "a node is nested in another than its scope",
+               found->second.getDisplayName());
     if (found->second.isInterface()) to.push_back(found->second);
     addInterfaces(found->second, to);
   }
@@ -270,6 +272,9 @@ void Schema::addAncestors(Node interface, const CppType& type, const Bindings& b
                           std::vector<Ancestor>& to) const {
   if (std::any_of(to.begin(), to.end(), [&](const Ancestor& seen) { return seen.type.name == type.name; }))
     return;
+  // A request that no compiler writes: an interface that extends itself with ever other type arguments.
+  KJ_REQUIRE(to.size() < 256 && type.name.size() < 65536, "an interface extends itself without end",
+             interface.getDisplayName());
   to.push_back({interface, type});
   for (const auto parent : interface.getInterface().getSuperclasses()) {
     const Node parentNode = node(parent.getId());

@@ -138,7 +138,8 @@ void Loop::beforeSleep(std::function<bool()> hook) {
 void Loop::abandon() {
   state_->abandoned = true;
   // Nothing frees the state from here on: libuv's lists in it lead to handles that are still in use.
-  new std::shared_ptr<State>(state_);
+  static std::vector<std::shared_ptr<State>>& kept = *new std::vector<std::shared_ptr<State>>;
+  kept.push_back(state_);
 }
 
 CurrentLoop::CurrentLoop(Loop& loop) : before_(std::exchange(current, &loop)) {}

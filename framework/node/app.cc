@@ -195,8 +195,8 @@ App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   os::fillStandardDescriptors();
   if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
   state_->program.arguments.assign(argv, argv + argc);
-  os::reserveTitle(argc, argv);
   state_->ticket = supervision::readTicket();
+  os::reserveTitle(argc, argv);
 }
 
 App::App(std::unique_ptr<State> state) : Group(newRoot(), "/", state->opened), state_(std::move(state)) {}

@@ -1,7 +1,6 @@
 // The demonstration: an echo server of supervised processes keeps serving while its processes are killed.
-// Some hundred clients, coroutines of this program's one actor, check every byte that comes back. A client
-// whose server process is killed loses its connection, and connects again; no other client may notice
-// anything.
+// Some hundred clients, coroutines of one actor, check every byte that comes back. A client whose server
+// process is killed loses its connection, and connects again; no other client may notice anything.
 #include <troupe/troupe.h>
 #include <CLI/CLI.hpp>
 

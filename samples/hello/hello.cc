@@ -1,5 +1,4 @@
-// The smallest whole program: one actor that is called and cast to, in a process of its own under a
-// supervisor.
+// The smallest whole program: one actor, called and cast to, in a process of its own under a supervisor.
 #include <troupe/troupe.h>
 
 #include <iostream>

@@ -79,9 +79,6 @@ TEST_P(EchoChaosTest, NoClientOffTheKilledProcessesSeesAnError) {
   {
     Program program(samplePath(server.sample), server.arguments);
     const unsigned port = portOf(program);
-    LoadClients first({.port = port, .clients = 20, .requestsPerConnection = server.requestsPerConnection});
-    first.runFor(std::chrono::milliseconds(100));
-    ASSERT_TRUE(first.drain());
     ASSERT_TRUE(program.waitUntil([&] { return isAtRest(program); })) << describe(program.processes());
     const std::size_t descriptors = descriptorsOf(program.pid());
 

@@ -221,17 +221,20 @@ TEST_F(Calls, have_absolute_deadlines) {
 TEST_F(Calls, in_a_cycle_end_by_their_deadlines) {
   with([](Self& self, Ref<Puppet> a) -> Task<> {
     auto b = co_await self.find<Puppet>("b");
-    // a waits for b, and b for a: neither takes the other's call before it gives up.
+    // a waits for b, and b for a: neither takes the other's call before it gives up. Once one has, the other may be served.
     auto first = a.within(20s).relay(b, "ping", 300);
     auto second = b.within(20s).relay(a, "pong", 300);
-    const Error one = co_await errorOf(std::move(first));
-    EXPECT_EQ(one.kind(), ErrorKind::crashed) << "an error that leaves a handler is a crash";
-    expectContains(one.what(), "no reply within 300 ms");
-    try {
-      co_await second;
-    } catch (const Error& error) {
-      EXPECT_EQ(error.kind(), ErrorKind::crashed);
+    int crashed = 0;
+    for (auto* const each : {&first, &second}) {
+      try {
+        co_await *each;
+      } catch (const Error& error) {
+        EXPECT_EQ(error.kind(), ErrorKind::crashed) << "an error that leaves a handler is a crash";
+        expectContains(error.what(), "no reply within 300 ms");
+        ++crashed;
+      }
     }
+    EXPECT_GE(crashed, 1);
     EXPECT_STREQ((co_await a.within(20s).echo("alive"))->getText().cStr(), "alive");
     EXPECT_STREQ((co_await b.within(20s).echo("alive"))->getText().cStr(), "alive");
   });
