@@ -157,7 +157,8 @@ void ActorProcess::endWhenDrained() {
 }
 
 void ActorProcess::giveUpUnsent() {
-  fault(path_ + " stops, and " + std::to_string(unsent_) + " packet(s) of messages are dropped: nobody reads them");
+  fault(path_ + " stops, and " + std::to_string(unsent_) +
+        " packet(s) of messages are dropped: nobody reads them");
   end(*ending_);
 }
 
@@ -205,7 +206,8 @@ void ActorProcess::closeLane(mailbox::Destination to, const Error& why) {
   outbox_.close(to);
   const auto dropped = outbox_.droppedMessages() - before;
   if (dropped > 0 && why.kind() == ErrorKind::system)
-    fault(std::to_string(dropped) + " message(s) to actor " + std::to_string(to.actor) + " were dropped: " + why.message());
+    fault(std::to_string(dropped) + " message(s) to actor " + std::to_string(to.actor) +
+          " were dropped: " + why.message());
   if (to.lane == wire::Lane::mailbox) calls_.failCallee(to.actor, why);
 }
 

@@ -49,7 +49,8 @@ void wrongArgument(const Argument& value, const char* wanted) {
 
 void wrongArgumentCount(const char* type, std::size_t count) {
   throw Error(ErrorKind::invalid, readableType(type) + " has no constructor that takes these " +
-                                      std::to_string(count) + " further arguments, or more than one (at most " +
+                                      std::to_string(count) +
+                                      " further arguments, or more than one (at most " +
                                       std::to_string(kMaxArguments) + " are possible)");
 }
 

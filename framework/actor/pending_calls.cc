@@ -167,8 +167,8 @@ void PendingCalls::failCallee(ActorId callee, const Error& why) {
     const auto found = calls_.find(id);
     if (found == calls_.end()) continue;
     finish(id, std::nullopt,
-           Error::restored(why.kind(), "calling " + found->second->method + ": " + why.message(), why.exitReason(),
-                           why.systemError()));
+           Error::restored(why.kind(), "calling " + found->second->method + ": " + why.message(),
+                           why.exitReason(), why.systemError()));
   }
 }
 

@@ -125,9 +125,9 @@ class Demonstration {
               << "\nerrors of other clients:                    " << errors_.size()
               << "\nserver whole again:                         " << (whole ? "yes" : "no")
               << "\nserver stopped in order:                    " << (inOrder ? "yes" : "no") << std::endl;
-    for (std::size_t i = 0; i < errors_.size() && i < 10; ++i) std::cout << errors_[i] << std::endl;
-    const bool fine = errors_.empty() && whole && inOrder && requests_ > 0;
-    if (!fine) self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
+    if (!errors_.empty()) std::cout << "the first: " << errors_.front() << std::endl;
+    if (!errors_.empty() || !whole || !inOrder || requests_ == 0)
+      self_.stop({.kind = troupe::ExitKind::exited, .code = 1});
   }
 
   troupe::Self& self_;

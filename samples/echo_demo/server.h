@@ -93,25 +93,22 @@ class Server {
   }
 
  private:
-  static std::string folderOf(pid_t pid) { return "/proc/" + std::to_string(pid); }
+  static std::string contentOf(pid_t pid, const std::string& file) {
+    std::ifstream stream("/proc/" + std::to_string(pid) + "/" + file);
+    return {std::istreambuf_iterator<char>(stream), {}};
+  }
 
   // 'R', 'S', 'T', 'Z', ...; 0 where there is no such process.
   static char stateOf(pid_t pid) {
-    std::ifstream file(folderOf(pid) + "/stat");
-    const std::string text{std::istreambuf_iterator<char>(file), {}};
+    const std::string text = contentOf(pid, "stat");
     return text.empty() ? '\0' : text.at(text.rfind(')') + 2);  // after the name, which may hold anything
   }
 
-  static std::string titleOf(pid_t pid) {
-    std::string title;
-    std::ifstream file(folderOf(pid) + "/cmdline");
-    std::getline(file, title, '\0');
-    return title;
-  }
+  static std::string titleOf(pid_t pid) { return contentOf(pid, "cmdline").c_str(); }
 
   static std::vector<pid_t> childrenOf(pid_t pid) {
-    std::ifstream file(folderOf(pid) + "/task/" + std::to_string(pid) + "/children");
-    return {std::istream_iterator<pid_t>(file), {}};
+    std::istringstream text(contentOf(pid, "task/" + std::to_string(pid) + "/children"));
+    return {std::istream_iterator<pid_t>(text), {}};
   }
 
   static void addTree(std::ostringstream& text, pid_t pid, const std::string& indent) {
@@ -126,18 +123,17 @@ class Server {
   // The other side's ports of the connections that a process has, for as long as that stands still.
   static std::set<unsigned> peerPorts(pid_t pid) {
     std::set<std::string> sockets;
-    for (const auto& entry : std::filesystem::directory_iterator(folderOf(pid) + "/fd")) {
+    for (const auto& entry : std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd")) {
       sockets.insert(std::filesystem::read_symlink(entry.path()).string());
     }
     std::set<unsigned> ports;
     std::ifstream table("/proc/net/tcp");
     for (std::string line; std::getline(table, line);) {
+      constexpr const char* kColumns = "%*s %*s %*8[0-9A-F]:%x %x %*s %*s %*s %*s %*s %u";
       constexpr unsigned kEstablished = 1;
       unsigned port = 0, state = 0, inode = 0;
-      const int found = std::sscanf(line.c_str(), "%*s %*s %*8[0-9A-F]:%x %x %*s %*s %*s %*s %*s %u", &port,
-                                    &state, &inode);
-      const std::string socket = "socket:[" + std::to_string(inode) + "]";
-      if (found == 3 && state == kEstablished && sockets.contains(socket)) ports.insert(port);
+      if (std::sscanf(line.c_str(), kColumns, &port, &state, &inode) != 3 || state != kEstablished) continue;
+      if (sockets.contains("socket:[" + std::to_string(inode) + "]")) ports.insert(port);
     }
     return ports;
   }

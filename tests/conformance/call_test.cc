@@ -89,8 +89,10 @@ TEST_F(Calls, whose_callee_crashes_end_at_once_with_the_true_cause) {
     const char* text;
   };
   static constexpr Crash kCrashes[] = {
-      {"segv", ExitKind::signaled, SIGSEGV, "SIGSEGV"}, {"abort", ExitKind::signaled, SIGABRT, "SIGABRT"},
-      {"kill", ExitKind::signaled, SIGKILL, "SIGKILL"}, {"throw", ExitKind::exception, 0, "as it was told"},
+      {"segv", ExitKind::signaled, SIGSEGV, "SIGSEGV"},
+      {"abort", ExitKind::signaled, SIGABRT, "SIGABRT"},
+      {"kill", ExitKind::signaled, SIGKILL, "SIGKILL"},
+      {"throw", ExitKind::exception, 0, "as it was told"},
       {"exit 3", ExitKind::exited, 3, "3"},
   };
   for (const Crash& crash : kCrashes) {
@@ -128,7 +130,8 @@ TEST_F(Calls, behind_the_one_that_crashed_are_answered_by_the_next_process) {
 TEST_F(Calls, to_nobody_fail_at_once_even_without_a_deadline) {
   with([](Self& self, Ref<Puppet> a) -> Task<> {
     const Ref<Puppet> null;
-    const Error nobody = co_await errorOf([](Ref<Puppet> null) -> Task<> { co_await null.within(kForever).who(); }(null));
+    const Error nobody =
+        co_await errorOf([](Ref<Puppet> null) -> Task<> { co_await null.within(kForever).who(); }(null));
     EXPECT_EQ(nobody.kind(), ErrorKind::invalid);
     expectContains(nobody.what(), "nobody");
     const Ref<Puppet> never(troupe::RefBase(4711, "/never"));
@@ -142,7 +145,8 @@ TEST_F(Calls, to_nobody_fail_at_once_even_without_a_deadline) {
     EXPECT_EQ(dead.kind(), ErrorKind::gone);
     EXPECT_EQ(dead.exitReason().kind, ExitKind::shutdown);
     expectContains(dead.what(), "Puppet.who of /short");
-    const Error stranger = co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("a"); }(self));
+    const Error stranger =
+        co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("a"); }(self));
     EXPECT_EQ(stranger.kind(), ErrorKind::invalid);
     EXPECT_EQ((co_await a.who())->getGeneration(), 1u);
   });
@@ -269,7 +273,8 @@ TEST_F(Calls, are_not_slowed_by_what_waits_in_the_callers_own_mailbox) {
   runApp(
       [](troupe::App& app) {
         app.child<PuppetActor>("b").child<Caller>("caller");
-        for (int i = 0; i < 4; ++i) app.child<Flood>("flood" + std::to_string(i), {.restart = Restart::temporary});
+        for (int i = 0; i < 4; ++i)
+          app.child<Flood>("flood" + std::to_string(i), {.restart = Restart::temporary});
       },
       [](Self& self) -> Task<> {
         auto caller = (co_await self.find<Puppet>("caller")).within(kForever);
@@ -281,15 +286,18 @@ TEST_F(Calls, are_not_slowed_by_what_waits_in_the_callers_own_mailbox) {
 }
 
 TEST_F(Calls, a_stop_that_times_out_leaves_the_asker_free_and_goes_on) {
-  runApp([](troupe::App& app) { app.child<PuppetActor>("a", {.stop = Stop::within(600ms)}, Script::parse("stop=hangs")); },
-         [](Self& self) -> Task<> {
-           const int pid = (co_await pidsOf(root())).at("a");
-           const Error error = co_await errorOf(root().within(50ms).stop("a"));
-           EXPECT_EQ(error.kind(), ErrorKind::timedOut);
-           expectContains(error.what(), "stopping the child a of /");
-           EXPECT_TRUE(isAlive(pid));
-           co_await becomesState(self, root(), "a", ChildState::stopped);
-         });
+  runApp(
+      [](troupe::App& app) {
+        app.child<PuppetActor>("a", {.stop = Stop::within(600ms)}, Script::parse("stop=hangs"));
+      },
+      [](Self& self) -> Task<> {
+        const int pid = (co_await pidsOf(root())).at("a");
+        const Error error = co_await errorOf(root().within(50ms).stop("a"));
+        EXPECT_EQ(error.kind(), ErrorKind::timedOut);
+        expectContains(error.what(), "stopping the child a of /");
+        EXPECT_TRUE(isAlive(pid));
+        co_await becomesState(self, root(), "a", ChildState::stopped);
+      });
 }
 
 TEST_F(Calls, a_stop_with_a_reason_is_told_with_it) {
@@ -306,9 +314,11 @@ TEST_F(Calls, a_stop_with_a_reason_is_told_with_it) {
 TEST_F(Calls, a_name_is_free_again_when_a_failed_start_returns) {
   with([](Self& self, Ref<Puppet>) -> Task<> {
     for (int i = 0; i < 5; ++i) {
-      const Error error = co_await errorOf(root().startChild<PuppetActor>("n", {.name = "en"}, "init=throws"));
+      const Error error =
+          co_await errorOf(root().startChild<PuppetActor>("n", {.name = "en"}, "init=throws"));
       EXPECT_EQ(error.kind(), ErrorKind::crashed);
-      const Error gone = co_await errorOf([](Self& self) -> Task<> { co_await self.find<Puppet>("en"); }(self));
+      const Error gone =
+          co_await errorOf([](Self& self) -> Task<> { co_await self.find<Puppet>("en"); }(self));
       EXPECT_EQ(gone.kind(), ErrorKind::gone);
     }
     co_await root().startChild<PuppetActor>("m", {.name = "en"});
@@ -327,11 +337,13 @@ TEST_F(Calls, that_are_refused_bring_the_text_and_cost_nothing) {
 
 TEST_F(Calls, that_are_too_large_are_invalid_and_name_the_limit) {
   with([](Self&, Ref<Puppet> a) -> Task<> {
-    const Error request = co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.echo(std::string(5000, 'x')); }(a));
+    const Error request =
+        co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.echo(std::string(5000, 'x')); }(a));
     EXPECT_EQ(request.kind(), ErrorKind::invalid);
     expectContains(request.what(), "4064");
     expectContains(request.what(), "Puppet.echo of /a");
-    const Error cast = co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.note(std::string(5000, 'x')); }(a));
+    const Error cast =
+        co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.note(std::string(5000, 'x')); }(a));
     EXPECT_EQ(cast.kind(), ErrorKind::invalid);
     const Error reply = co_await errorOf(a.grow(5000));
     EXPECT_EQ(reply.kind(), ErrorKind::invalid);
@@ -357,7 +369,8 @@ TEST_F(Calls, that_have_expired_are_not_handled) {
     const Error error = co_await errorOf(a.within(50ms).crash("kill"));
     EXPECT_EQ(error.kind(), ErrorKind::timedOut);
     co_await slow;
-    EXPECT_EQ((co_await a.who())->getGeneration(), 1u) << "nobody waits for it any more: it does not get to do harm";
+    EXPECT_EQ((co_await a.who())->getGeneration(), 1u)
+        << "nobody waits for it any more: it does not get to do harm";
   });
 }
 

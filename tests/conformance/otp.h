@@ -46,7 +46,8 @@ class OtpSupervisor : public AppTest {
     co_await puppet.die(how);
   }
   static Task<> becomesOrder(Self& self, SupervisorRef s, std::string order) {
-    return until(self, "the children to be " + order, [s, order]() -> Task<bool> { co_return co_await orderOf(s) == order; });
+    return until(self, "the children to be " + order,
+                 [s, order]() -> Task<bool> { co_return co_await orderOf(s) == order; });
   }
   static Task<> becomesGone(Self& self, std::string path) {
     return until(self, path + " to be gone", [path]() -> Task<bool> {

@@ -13,7 +13,8 @@ namespace {
 // Has a connection, and writes to it what it is told.
 class Holder final : public QuietPuppet<Holder> {
  public:
-  Holder(std::string greeting, troupe::net::Stream peer) : greeting_(std::move(greeting)), peer_(std::move(peer)) {}
+  Holder(std::string greeting, troupe::net::Stream peer)
+      : greeting_(std::move(greeting)), peer_(std::move(peer)) {}
 
   Task<> init() { co_await peer_.writeAll(greeting_ + "\n"); }
   // Closes the connection, and lives on.
@@ -44,8 +45,7 @@ Task<std::string> readToEnd(troupe::net::Stream& stream) {
   std::array<std::byte, 256> buffer;
   try {
     while (auto bytes = co_await stream.readSome(buffer)) text += bytes.text();
-  } catch (const troupe::Error&) {
-  }
+  } catch (const troupe::Error&) {}
   co_return text;
 }
 
@@ -64,17 +64,20 @@ Task<std::string> readLine(troupe::net::Stream& stream) {
 class Arguments : public OtpSupervisor {};
 
 TEST_F(Arguments, do_not_save_start_parameters_for_temporary_children) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self& self, SupervisorRef s) -> Task<> {
         for (int round = 0; round < 3; ++round) {
           Connection pair = co_await connection();
-          const auto started = co_await s.startChild<Holder>("a", {.restart = Restart::temporary}, "hello", std::move(pair.far));
+          const auto started = co_await s.startChild<Holder>("a", {.restart = Restart::temporary}, "hello",
+                                                             std::move(pair.far));
           EXPECT_EQ(co_await readLine(pair.near), "hello");
           auto holder = started.ref<Puppet>();
           if (round == 0) co_await holder.die("kill");
           if (round == 1) co_await holder.note("close");
           if (round == 2) co_await s.stop("a");
-          EXPECT_EQ(co_await readToEnd(pair.near), "") << "nobody else has it: not the supervisor, not the one who started it";
+          EXPECT_EQ(co_await readToEnd(pair.near), "")
+              << "nobody else has it: not the supervisor, not the one who started it";
           if (round == 1) co_await s.stop("a");
           co_await becomesOrder(self, s, "");
         }
@@ -82,7 +85,9 @@ TEST_F(Arguments, do_not_save_start_parameters_for_temporary_children) {
 }
 
 TEST_F(Arguments, simple_one_for_one_corruption) {
-  run({.maxRestarts = 100}, [](Group& s) { s.each<Holder>("t", {.restart = Restart::temporary}, std::string("hi")); },
+  run(
+      {.maxRestarts = 100},
+      [](Group& s) { s.each<Holder>("t", {.restart = Restart::temporary}, std::string("hi")); },
       [](Self&, SupervisorRef s) -> Task<> {
         std::vector<Connection> open;
         for (int i = 0; i < 5; ++i) {
@@ -102,7 +107,8 @@ TEST_F(Arguments, simple_one_for_one_corruption) {
 }
 
 TEST_F(Arguments, of_a_permanent_child_are_kept_until_it_is_removed) {
-  run({.maxRestarts = 5}, [](Group&) {},
+  run(
+      {.maxRestarts = 5}, [](Group&) {},
       [](Self& self, SupervisorRef s) -> Task<> {
         Connection pair = co_await connection();
         const auto started = co_await s.startChild<Holder>("a", {}, "hello", std::move(pair.far));
@@ -117,7 +123,8 @@ TEST_F(Arguments, of_a_permanent_child_are_kept_until_it_is_removed) {
 }
 
 TEST_F(Arguments, of_a_start_that_fails_are_dropped) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         Connection pair = co_await connection();
         const Error wrong = co_await errorOf(s.start("t", std::move(pair.far)));

@@ -18,7 +18,8 @@ void expectError(const Error& error, ErrorKind kind, const std::string& words) {
 class Requests : public OtpSupervisor {};
 
 TEST_F(Requests, child_adm) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self& self, SupervisorRef s) -> Task<> {
         const auto started = co_await s.startChild<PuppetActor>("a", {});
         EXPECT_EQ(started.path, "/s/a");
@@ -59,13 +60,15 @@ TEST_F(Requests, child_adm) {
         EXPECT_EQ(toTheFirst.kind(), ErrorKind::gone);
         const auto found = co_await self.findSupervisor("s");
         EXPECT_EQ(found.path(), "/s");
-        const Error actor = co_await errorOf([](Self& self) -> Task<> { co_await self.findSupervisor("/s/a"); }(self));
+        const Error actor =
+            co_await errorOf([](Self& self) -> Task<> { co_await self.findSupervisor("/s/a"); }(self));
         EXPECT_EQ(actor.kind(), ErrorKind::invalid);
       });
 }
 
 TEST_F(Requests, child_adm_simple) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         const auto first = co_await s.start("t", "info=1");
         EXPECT_EQ(first.id, "t:1");
@@ -98,7 +101,8 @@ TEST_F(Requests, who_would_wait_for_itself_is_refused) {
       co_await sleepFor(24h);
     }
   };
-  run({}, [](Group& s) { s.child<Suicidal>("a"); },
+  run(
+      {}, [](Group& s) { s.child<Suicidal>("a"); },
       [](Self& self, SupervisorRef) -> Task<> {
         co_await until(self, "both answers", [] { return Board::shared().count("refused") == 1; });
       });
@@ -125,10 +129,13 @@ TEST_F(Requests, count_children) {
 
 TEST_F(Requests, count_children_supervisor) {
   constexpr int kChildren = 1000;
-  run({.maxRestarts = 5}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
+  run(
+      {.maxRestarts = 5},
+      [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         for (int i = 0; i < kChildren; ++i) co_await s.start("t");
-        EXPECT_EQ(co_await s.count(), (ChildCounts{.specs = 1, .active = kChildren, .supervisors = 0, .workers = kChildren}));
+        EXPECT_EQ(co_await s.count(),
+                  (ChildCounts{.specs = 1, .active = kChildren, .supervisors = 0, .workers = kChildren}));
         auto pids = co_await pidsOf(s);
         EXPECT_EQ(pids.size(), std::size_t{kChildren});
         kill(pids["t:500"], SIGKILL);
@@ -142,9 +149,11 @@ TEST_F(Requests, count_children_supervisor) {
 }
 
 TEST_F(Requests, count_restarting_children) {
-  run({.maxRestarts = 1000},
+  run(
+      {.maxRestarts = 1000},
       [](Group& s) {
-        s.child<PuppetActor>("a", {.stop = Stop::brutalKill()}, Script::fails(2, 1000, Does::hangs)).child<PuppetActor>("b");
+        s.child<PuppetActor>("a", {.stop = Stop::brutalKill()}, Script::fails(2, 1000, Does::hangs))
+            .child<PuppetActor>("b");
       },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await crash(self, "/s/a");
@@ -157,7 +166,8 @@ TEST_F(Requests, count_restarting_children) {
 }
 
 TEST_F(Requests, do_not_save_child_specs_for_temporary_children) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {.restart = Restart::temporary}); },
+  run(
+      {}, [](Group& s) { s.child<PuppetActor>("a", {.restart = Restart::temporary}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await s.startChild<PuppetActor>("b", {.restart = Restart::temporary});
         co_await s.stop("a");
@@ -170,7 +180,8 @@ TEST_F(Requests, do_not_save_child_specs_for_temporary_children) {
 }
 
 TEST_F(Requests, simple_one_for_one_scale_many_temporary_children) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         const auto startAndStop = [s](int count) -> Task<std::chrono::nanoseconds> {
           const auto before = std::chrono::steady_clock::now();
@@ -189,7 +200,8 @@ TEST_F(Requests, simple_one_for_one_scale_many_temporary_children) {
 
 TEST_F(Requests, hanging_restart_loop) {
   const auto children = [](Group& s) {
-    s.child<PuppetActor>("a", {.stop = Stop::brutalKill()}, Script::fails(2, 2, Does::hangs)).child<PuppetActor>("b");
+    s.child<PuppetActor>("a", {.stop = Stop::brutalKill()}, Script::fails(2, 2, Does::hangs))
+        .child<PuppetActor>("b");
   };
   for (const Strategy strategy : {Strategy::oneForOne, Strategy::restForOne, Strategy::oneForAll}) {
     Board::shared().clear();
@@ -212,7 +224,9 @@ TEST_F(Requests, hanging_restart_loop) {
 }
 
 TEST_F(Requests, hanging_restart_loop_stopped_as_a_whole) {
-  run({.maxRestarts = 1'000'000}, [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 1'000'000)).child<PuppetActor>("b"); },
+  run(
+      {.maxRestarts = 1'000'000},
+      [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 1'000'000)).child<PuppetActor>("b"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await crash(self, "/s/a");
         co_await until(self, "some restarts", [] { return Board::shared().count("init /s/a") > 5; });
@@ -223,7 +237,11 @@ TEST_F(Requests, hanging_restart_loop_stopped_as_a_whole) {
 }
 
 TEST_F(Requests, hanging_restart_loop_simple) {
-  run({.maxRestarts = 8}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script::fails(2, 1000, Does::hangs)); },
+  run(
+      {.maxRestarts = 8},
+      [](Group& s) {
+        s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script::fails(2, 1000, Does::hangs));
+      },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await s.start("t");
         co_await crash(self, "/s/t:1");
@@ -236,12 +254,14 @@ TEST_F(Requests, hanging_restart_loop_simple) {
 }
 
 TEST_F(Requests, code_change) {
-  run({.maxRestarts = 0, .within = 1h}, [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b"); },
+  run(
+      {.maxRestarts = 0, .within = 1h}, [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         const auto before = co_await pidsOf(s);
         const SupervisorSpec flags = {.strategy = Strategy::restForOne, .maxRestarts = 3, .within = 1h};
         co_await s.change(flags);
-        const std::vector<troupe::NamedChildSpec> specs = {{"b", {.stop = Stop::within(2s)}}, {"a", {.stop = Stop::within(1s)}}};
+        const std::vector<troupe::NamedChildSpec> specs = {{"b", {.stop = Stop::within(2s)}},
+                                                           {"a", {.stop = Stop::within(1s)}}};
         co_await s.change(specs);
         EXPECT_EQ(co_await pidsOf(s), before) << "running children keep their processes";
         EXPECT_EQ(co_await orderOf(s), "b a");
@@ -252,7 +272,8 @@ TEST_F(Requests, code_change) {
         const SupervisorSpec bad = {.within = 0s};
         const Error error = co_await errorOf(s.change(bad));
         expectError(error, ErrorKind::invalid, "within");
-        const std::vector<troupe::NamedChildSpec> badSpecs = {{"a", {.stop = Stop::within(3s)}}, {"b", {.readyWithin = -1s}}};
+        const std::vector<troupe::NamedChildSpec> badSpecs = {{"a", {.stop = Stop::within(3s)}},
+                                                              {"b", {.readyWithin = -1s}}};
         const Error child = co_await errorOf(s.change(badSpecs));
         expectError(child, ErrorKind::invalid, "readyWithin");
         EXPECT_EQ((co_await s.spec("a")).stop, Stop::within(1s)) << "a refused change changes nothing";
@@ -263,12 +284,14 @@ TEST_F(Requests, code_change) {
 }
 
 TEST_F(Requests, code_change_simple) {
-  run({.maxRestarts = 10}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script{}); },
+  run(
+      {.maxRestarts = 10}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script{}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await s.start("t");
         const std::vector<troupe::NamedChildSpec> specs = {{"t", {.restart = Restart::temporary}}};
         co_await s.change(specs);
-        EXPECT_EQ((co_await s.spec("t:1")).restart, Restart::temporary) << "also those that run go by the new spec";
+        EXPECT_EQ((co_await s.spec("t:1")).restart, Restart::temporary)
+            << "also those that run go by the new spec";
         const SupervisorSpec flags = {.strategy = Strategy::oneForAll};
         const Error error = co_await errorOf(s.change(flags));
         EXPECT_EQ(error.kind(), ErrorKind::invalid);
@@ -278,17 +301,21 @@ TEST_F(Requests, code_change_simple) {
 }
 
 TEST_F(Requests, format_log) {
-  const Ended ended = run({.maxRestarts = 1, .within = 5s}, [](Group& s) { s.child<PuppetActor>("a"); },
-                          [](Self& self, SupervisorRef s) -> Task<> {
-                            const int before = (co_await pidsOf(s)).at("a");
-                            co_await crash(self, "/s/a", "segv");
-                            co_await becomesRunning(self, s, "a", before);
-                            co_await crash(self, "/s/a", "throw");
-                            co_await becomesGone(self, "/s");
-                          });
+  const Ended ended = run(
+      {.maxRestarts = 1, .within = 5s}, [](Group& s) { s.child<PuppetActor>("a"); },
+      [](Self& self, SupervisorRef s) -> Task<> {
+        const int before = (co_await pidsOf(s)).at("a");
+        co_await crash(self, "/s/a", "segv");
+        co_await becomesRunning(self, s, "a", before);
+        co_await crash(self, "/s/a", "throw");
+        co_await becomesGone(self, "/s");
+      });
   expectContains(ended.err, "supervisor \"/s\": \"a\" ended: killed by SIGSEGV");
-  expectContains(ended.err, "supervisor \"/s\": restarting \"a\" (killed by SIGSEGV), restart 1 of at most 1 within 5s");
-  expectContains(ended.err, "supervisor \"/s\": gave up after \"a\" (exception: as it was told): restart 2 of at most 1 within 5s");
+  expectContains(ended.err,
+                 "supervisor \"/s\": restarting \"a\" (killed by SIGSEGV), restart 1 of at most 1 within 5s");
+  expectContains(
+      ended.err,
+      "supervisor \"/s\": gave up after \"a\" (exception: as it was told): restart 2 of at most 1 within 5s");
 }
 
 }  // namespace tests

@@ -37,37 +37,40 @@ TEST_F(Restarts, one_for_one) {
 }
 
 TEST_F(Restarts, one_for_one_escalation) {
-  const Ended ended = run({.maxRestarts = 3, .within = 1h},
-                          [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 100)).child<PuppetActor>("b"); },
-                          [](Self& self, SupervisorRef) -> Task<> {
-                            co_await crash(self, "/s/a");
-                            co_await becomesGone(self, "/s");
-                          });
+  const Ended ended = run(
+      {.maxRestarts = 3, .within = 1h},
+      [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 100)).child<PuppetActor>("b"); },
+      [](Self& self, SupervisorRef) -> Task<> {
+        co_await crash(self, "/s/a");
+        co_await becomesGone(self, "/s");
+      });
   EXPECT_EQ(Board::shared().count("init /s/a"), 4u) << "the first start and three restarts";
   EXPECT_EQ(Board::shared().count("stopped /s/b"), 1u) << "siblings are stopped";
   expectContains(ended.err, "gave up after \"a\"");
 }
 
 TEST_F(Restarts, one_for_all) {
-  run({.strategy = Strategy::oneForAll, .maxRestarts = 2, .within = 1h}, abc, [](Self& self, SupervisorRef s) -> Task<> {
-    auto before = co_await pidsOf(s);
-    co_await replace(self, s, "b");
-    co_await becomesRunning(self, s, "c");
-    auto after = co_await pidsOf(s);
-    EXPECT_EQ(after.size(), 3u);
-    for (const auto& [id, pid] : before) {
-      EXPECT_NE(after[id], pid) << id;
-      EXPECT_FALSE(isAlive(pid)) << "no old process is left: " << id;
-    }
-    co_await replace(self, s, "a");
-    co_await becomesRunning(self, s, "c");
-    co_await crash(self, "/s/c");
-    co_await becomesGone(self, "/s");
-  });
+  run({.strategy = Strategy::oneForAll, .maxRestarts = 2, .within = 1h}, abc,
+      [](Self& self, SupervisorRef s) -> Task<> {
+        auto before = co_await pidsOf(s);
+        co_await replace(self, s, "b");
+        co_await becomesRunning(self, s, "c");
+        auto after = co_await pidsOf(s);
+        EXPECT_EQ(after.size(), 3u);
+        for (const auto& [id, pid] : before) {
+          EXPECT_NE(after[id], pid) << id;
+          EXPECT_FALSE(isAlive(pid)) << "no old process is left: " << id;
+        }
+        co_await replace(self, s, "a");
+        co_await becomesRunning(self, s, "c");
+        co_await crash(self, "/s/c");
+        co_await becomesGone(self, "/s");
+      });
 }
 
 TEST_F(Restarts, one_for_all_escalation) {
-  run({.strategy = Strategy::oneForAll, .maxRestarts = 4, .within = 1h},
+  run(
+      {.strategy = Strategy::oneForAll, .maxRestarts = 4, .within = 1h},
       [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b", {}, Script::fails(2, 100)); },
       [](Self& self, SupervisorRef) -> Task<> {
         co_await crash(self, "/s/a");
@@ -77,7 +80,8 @@ TEST_F(Restarts, one_for_all_escalation) {
 }
 
 TEST_F(Restarts, one_for_all_other_child_fails_restart) {
-  run({.strategy = Strategy::oneForAll, .maxRestarts = 3, .within = 1h},
+  run(
+      {.strategy = Strategy::oneForAll, .maxRestarts = 3, .within = 1h},
       [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b", {}, Script::fails(2, 2)); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await crash(self, "/s/a");
@@ -89,23 +93,25 @@ TEST_F(Restarts, one_for_all_other_child_fails_restart) {
 }
 
 TEST_F(Restarts, rest_for_one) {
-  run({.strategy = Strategy::restForOne, .maxRestarts = 2, .within = 1h}, abc, [](Self& self, SupervisorRef s) -> Task<> {
-    auto before = co_await pidsOf(s);
-    co_await replace(self, s, "b");
-    co_await becomesRunning(self, s, "c");
-    auto after = co_await pidsOf(s);
-    EXPECT_EQ(after["a"], before["a"]) << "started earlier: left alone";
-    EXPECT_NE(after["b"], before["b"]);
-    EXPECT_NE(after["c"], before["c"]) << "started later: restarted too";
-    EXPECT_FALSE(isAlive(before["c"]));
-    co_await replace(self, s, "c");
-    co_await crash(self, "/s/b");
-    co_await becomesGone(self, "/s");
-  });
+  run({.strategy = Strategy::restForOne, .maxRestarts = 2, .within = 1h}, abc,
+      [](Self& self, SupervisorRef s) -> Task<> {
+        auto before = co_await pidsOf(s);
+        co_await replace(self, s, "b");
+        co_await becomesRunning(self, s, "c");
+        auto after = co_await pidsOf(s);
+        EXPECT_EQ(after["a"], before["a"]) << "started earlier: left alone";
+        EXPECT_NE(after["b"], before["b"]);
+        EXPECT_NE(after["c"], before["c"]) << "started later: restarted too";
+        EXPECT_FALSE(isAlive(before["c"]));
+        co_await replace(self, s, "c");
+        co_await crash(self, "/s/b");
+        co_await becomesGone(self, "/s");
+      });
 }
 
 TEST_F(Restarts, rest_for_one_escalation) {
-  run({.strategy = Strategy::restForOne, .maxRestarts = 4, .within = 1h},
+  run(
+      {.strategy = Strategy::restForOne, .maxRestarts = 4, .within = 1h},
       [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b", {}, Script::fails(2, 100)); },
       [](Self& self, SupervisorRef) -> Task<> {
         co_await crash(self, "/s/a");
@@ -115,7 +121,8 @@ TEST_F(Restarts, rest_for_one_escalation) {
 }
 
 TEST_F(Restarts, rest_for_one_other_child_fails_restart) {
-  run({.strategy = Strategy::restForOne, .maxRestarts = 3, .within = 1h},
+  run(
+      {.strategy = Strategy::restForOne, .maxRestarts = 3, .within = 1h},
       [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b", {}, Script::fails(2, 2)); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await crash(self, "/s/a");
@@ -126,7 +133,8 @@ TEST_F(Restarts, rest_for_one_other_child_fails_restart) {
 }
 
 TEST_F(Restarts, simple_one_for_one) {
-  run({.maxRestarts = 2, .within = 1h}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {.maxRestarts = 2, .within = 1h}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await s.start("t", "info=1");
         co_await s.start("t", "info=2");
@@ -141,7 +149,8 @@ TEST_F(Restarts, simple_one_for_one) {
 }
 
 TEST_F(Restarts, simple_one_for_one_extra) {
-  run({.maxRestarts = 2}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {.maxRestarts = 2}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         EXPECT_EQ((co_await s.start("t", "info=first")).info, "first");
         co_await replace(self, s, "t:1");
@@ -150,7 +159,8 @@ TEST_F(Restarts, simple_one_for_one_extra) {
 }
 
 TEST_F(Restarts, simple_one_for_one_escalation) {
-  run({.maxRestarts = 3, .within = 1h},
+  run(
+      {.maxRestarts = 3, .within = 1h},
       [](Group& s) {
         // The constructor given here does not take what a start brings along: so these always start with their own script.
         s.each<PuppetActor>("t", {}, Script::fails(2, 100));
@@ -164,7 +174,8 @@ TEST_F(Restarts, simple_one_for_one_escalation) {
 }
 
 TEST_F(Restarts, simple_one_for_one_restart_ignore) {
-  run({.maxRestarts = 3}, [](Group& s) { s.each<PuppetActor>("t", {}, Script::fails(2, 2, Does::ignores)); },
+  run(
+      {.maxRestarts = 3}, [](Group& s) { s.each<PuppetActor>("t", {}, Script::fails(2, 2, Does::ignores)); },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await s.start("t");
         co_await crash(self, "/s/t:1");
@@ -180,7 +191,9 @@ class RestartTypes : public OtpSupervisor {
 
   // What becomes of a child of that type that ends in that way.
   static void expectAfter(Restart restart, const ExitReason& reason, After after) {
-    run({.maxRestarts = 5}, [&](Group& s) { s.child<PuppetActor>("a", {.restart = restart}).child<PuppetActor>("b"); },
+    run(
+        {.maxRestarts = 5},
+        [&](Group& s) { s.child<PuppetActor>("a", {.restart = restart}).child<PuppetActor>("b"); },
         [=](Self& self, SupervisorRef s) -> Task<> {
           const int before = co_await becomesRunning(self, s, "a");
           auto a = co_await self.find<Puppet>("/s/a");
@@ -221,7 +234,8 @@ TEST_F(RestartTypes, temporary_abnormal) {
 }
 
 TEST_F(Restarts, multiple_restarts) {
-  run({.maxRestarts = 1, .within = 50ms}, [](Group& s) { s.child<PuppetActor>("a"); },
+  run(
+      {.maxRestarts = 1, .within = 50ms}, [](Group& s) { s.child<PuppetActor>("a"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         for (int i = 0; i < 5; ++i) {
           co_await replace(self, s, "a");
@@ -233,8 +247,13 @@ TEST_F(Restarts, multiple_restarts) {
 }
 
 TEST_F(Restarts, temporary_bystander) {
-  run({.strategy = Strategy::oneForAll, .maxRestarts = 2},
-      [](Group& s) { s.child<PuppetActor>("a").child<PuppetActor>("b", {.restart = Restart::temporary}).child<PuppetActor>("c"); },
+  run(
+      {.strategy = Strategy::oneForAll, .maxRestarts = 2},
+      [](Group& s) {
+        s.child<PuppetActor>("a")
+            .child<PuppetActor>("b", {.restart = Restart::temporary})
+            .child<PuppetActor>("c");
+      },
       [](Self& self, SupervisorRef s) -> Task<> {
         co_await replace(self, s, "a");
         co_await becomesRunning(self, s, "c");
@@ -246,10 +265,13 @@ TEST_F(Restarts, temporary_bystander) {
 // --- Trees ---
 
 TEST_F(Restarts, tree) {
-  run({.maxRestarts = 1, .within = 1h},
+  run(
+      {.maxRestarts = 1, .within = 1h},
       [](Group& s) {
         s.child<PuppetActor>("a");
-        s.supervisor("deep", {.maxRestarts = 1, .within = 1h}).child<PuppetActor>("x").each<PuppetActor>("t", {}, Script{});
+        s.supervisor("deep", {.maxRestarts = 1, .within = 1h})
+            .child<PuppetActor>("x")
+            .each<PuppetActor>("t", {}, Script{});
       },
       [](Self& self, SupervisorRef s) -> Task<> {
         const SupervisorRef deep("/s/deep");
@@ -272,10 +294,8 @@ TEST_F(Restarts, tree) {
 }
 
 TEST_F(Restarts, simple_global_supervisor) {
-  run({.maxRestarts = 5},
-      [](Group& s) {
-        s.supervisor("deep").child<PuppetActor>("x", {.name = "ex"});
-      },
+  run(
+      {.maxRestarts = 5}, [](Group& s) { s.supervisor("deep").child<PuppetActor>("x", {.name = "ex"}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         auto ex = co_await self.find<Puppet>("ex");
         const int first = (co_await ex.who())->getPid();

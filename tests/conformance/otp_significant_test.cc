@@ -23,7 +23,8 @@ class Significant : public OtpSupervisor {
   }
   static void expectNoShutdown(Restart restart) {
     for (const AutoShutdown when : {kNever, kAny, kAll}) {
-      run({.maxRestarts = 10, .autoShutdown = when},
+      run(
+          {.maxRestarts = 10, .autoShutdown = when},
           [&](Group& s) { s.child<PuppetActor>("a", {.restart = restart}).child<PuppetActor>("b"); },
           [restart](Self& self, SupervisorRef s) -> Task<> {
             const int before = (co_await pidsOf(s)).at("b");
@@ -70,7 +71,8 @@ TEST_F(Significant, significant_temporary) {
 
 TEST_F(Significant, significant_temporary_stopped_by_hand) {
   for (const AutoShutdown when : {kAny, kAll}) {
-    run({.autoShutdown = when},
+    run(
+        {.autoShutdown = when},
         [](Group& s) { s.child<PuppetActor>("a", significant(Restart::temporary)).child<PuppetActor>("b"); },
         [](Self&, SupervisorRef s) -> Task<> {
           co_await s.stop("a");
@@ -82,7 +84,8 @@ TEST_F(Significant, significant_temporary_stopped_by_hand) {
 
 TEST_F(Significant, significant_transient) {
   for (const AutoShutdown when : {kAny, kAll}) {
-    run({.maxRestarts = 5, .autoShutdown = when},
+    run(
+        {.maxRestarts = 5, .autoShutdown = when},
         [](Group& s) { s.child<PuppetActor>("a", significant(Restart::transient)).child<PuppetActor>("b"); },
         [](Self& self, SupervisorRef s) -> Task<> {
           const int before = (co_await pidsOf(s)).at("a");
@@ -110,7 +113,8 @@ TEST_F(Significant, significant_simple) {
 
 TEST_F(Significant, significant_bystander) {
   for (const Strategy strategy : {Strategy::oneForAll, Strategy::restForOne}) {
-    run({.strategy = strategy, .maxRestarts = 2, .autoShutdown = kAny},
+    run(
+        {.strategy = strategy, .maxRestarts = 2, .autoShutdown = kAny},
         [](Group& s) {
           s.child<PuppetActor>("a")
               .child<PuppetActor>("b", significant(Restart::temporary))
@@ -127,10 +131,12 @@ TEST_F(Significant, significant_bystander) {
 
 TEST_F(Significant, significant_escalation) {
   for (const bool cascades : {true, false}) {
-    run({.autoShutdown = kAny},
+    run(
+        {.autoShutdown = kAny},
         [&](Group& s) {
           s.child<PuppetActor>("b");
-          s.supervisor("inner", {.autoShutdown = kAny, .restart = Restart::transient, .significant = cascades})
+          s.supervisor("inner",
+                       {.autoShutdown = kAny, .restart = Restart::transient, .significant = cascades})
               .child<PuppetActor>("deep", significant(Restart::temporary));
         },
         [cascades](Self& self, SupervisorRef s) -> Task<> {
@@ -146,7 +152,9 @@ TEST_F(Significant, significant_escalation) {
 }
 
 TEST_F(Significant, significant_upgrade_never_any) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {.restart = Restart::temporary}).child<PuppetActor>("b"); },
+  run(
+      {},
+      [](Group& s) { s.child<PuppetActor>("a", {.restart = Restart::temporary}).child<PuppetActor>("b"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         const auto before = co_await pidsOf(s);
         const SupervisorSpec any = {.autoShutdown = kAny};
@@ -160,7 +168,8 @@ TEST_F(Significant, significant_upgrade_never_any) {
 }
 
 TEST_F(Significant, significant_upgrade_any_never) {
-  run({.autoShutdown = kAny},
+  run(
+      {.autoShutdown = kAny},
       [](Group& s) { s.child<PuppetActor>("a", significant(Restart::temporary)).child<PuppetActor>("b"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         const SupervisorSpec never = {};
@@ -175,9 +184,11 @@ TEST_F(Significant, significant_upgrade_any_never) {
 }
 
 TEST_F(Significant, significant_upgrade_any_all) {
-  run({.autoShutdown = kAny},
+  run(
+      {.autoShutdown = kAny},
       [](Group& s) {
-        s.child<PuppetActor>("a", significant(Restart::temporary)).child<PuppetActor>("b", significant(Restart::temporary));
+        s.child<PuppetActor>("a", significant(Restart::temporary))
+            .child<PuppetActor>("b", significant(Restart::temporary));
       },
       [](Self& self, SupervisorRef s) -> Task<> {
         const SupervisorSpec all = {.autoShutdown = kAll};
@@ -190,9 +201,11 @@ TEST_F(Significant, significant_upgrade_any_all) {
 }
 
 TEST_F(Significant, significant_upgrade_child) {
-  run({.autoShutdown = kAll},
+  run(
+      {.autoShutdown = kAll},
       [](Group& s) {
-        s.child<PuppetActor>("a", significant(Restart::transient)).child<PuppetActor>("b", significant(Restart::transient));
+        s.child<PuppetActor>("a", significant(Restart::transient))
+            .child<PuppetActor>("b", significant(Restart::transient));
       },
       [](Self& self, SupervisorRef s) -> Task<> {
         const std::vector<troupe::NamedChildSpec> specs = {{"b", {.restart = Restart::transient}}};

@@ -4,7 +4,8 @@
 namespace tests {
 
 TEST_F(OtpSupervisor, sup_start_normal) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self&, SupervisorRef s) -> Task<> {
         EXPECT_EQ(co_await s.count(), ChildCounts{});
         EXPECT_EQ((co_await childrenOf(root())).at("s").state, ChildState::running);
@@ -14,9 +15,11 @@ TEST_F(OtpSupervisor, sup_start_normal) {
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_init) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self& self, SupervisorRef s) -> Task<> {
-        const auto started = co_await s.startChild<PuppetActor>("a", {.restart = Restart::temporary}, "init=ignores");
+        const auto started =
+            co_await s.startChild<PuppetActor>("a", {.restart = Restart::temporary}, "init=ignores");
         EXPECT_TRUE(started.ignored);
         EXPECT_EQ(started.pid, 0);
         EXPECT_EQ(co_await s.count(), ChildCounts{});
@@ -26,7 +29,9 @@ TEST_F(OtpSupervisor, sup_start_ignore_init) {
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_child) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {}, Script::parse("init=ignores")).child<PuppetActor>("b"); },
+  run(
+      {},
+      [](Group& s) { s.child<PuppetActor>("a", {}, Script::parse("init=ignores")).child<PuppetActor>("b"); },
       [](Self&, SupervisorRef s) -> Task<> {
         const auto children = co_await childrenOf(s);
         EXPECT_EQ(children.at("a").state, ChildState::stopped);
@@ -36,9 +41,11 @@ TEST_F(OtpSupervisor, sup_start_ignore_child) {
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_temporary_child) {
-  run({},
+  run(
+      {},
       [](Group& s) {
-        s.child<PuppetActor>("a", {.restart = Restart::temporary}, Script::parse("init=ignores")).child<PuppetActor>("b");
+        s.child<PuppetActor>("a", {.restart = Restart::temporary}, Script::parse("init=ignores"))
+            .child<PuppetActor>("b");
       },
       [](Self&, SupervisorRef s) -> Task<> {
         EXPECT_EQ(co_await orderOf(s), "b");
@@ -47,16 +54,19 @@ TEST_F(OtpSupervisor, sup_start_ignore_temporary_child) {
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_temporary_child_start_child) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self&, SupervisorRef s) -> Task<> {
-        EXPECT_TRUE((co_await s.startChild<PuppetActor>("a", {.restart = Restart::temporary}, "init=ignores")).ignored);
+        EXPECT_TRUE((co_await s.startChild<PuppetActor>("a", {.restart = Restart::temporary}, "init=ignores"))
+                        .ignored);
         EXPECT_TRUE((co_await s.startChild<PuppetActor>("b", {}, "init=ignores")).ignored);
         EXPECT_EQ(co_await orderOf(s), "b") << "a permanent one that ignores keeps its spec";
       });
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_temporary_child_start_child_simple) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::temporary}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         EXPECT_TRUE((co_await s.start("t", "init=ignores")).ignored);
         EXPECT_EQ(co_await orderOf(s), "");
@@ -64,7 +74,8 @@ TEST_F(OtpSupervisor, sup_start_ignore_temporary_child_start_child_simple) {
 }
 
 TEST_F(OtpSupervisor, sup_start_ignore_permanent_child_start_child_simple) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         EXPECT_TRUE((co_await s.start("t", "init=ignores")).ignored);
         EXPECT_EQ(co_await orderOf(s), "") << "not kept, though it is permanent";
@@ -79,7 +90,10 @@ class StartFailure : public OtpSupervisor {
   static Ended failWith(const ChildSpec& spec, const Script& b) {
     return runToEnd(
         [&](troupe::App& app) {
-          app.supervisor("s").child<PuppetActor>("a").child<PuppetActor>("b", spec, b).child<PuppetActor>("c");
+          app.supervisor("s")
+              .child<PuppetActor>("a")
+              .child<PuppetActor>("b", spec, b)
+              .child<PuppetActor>("c");
         },
         [](Self&) -> Task<> {
           Board::shared().note("main");
@@ -106,7 +120,8 @@ TEST_F(StartFailure, sup_start_fail_in_the_constructor) {
    public:
     Refusing() { throw std::runtime_error("no such table"); }
   };
-  const Ended ended = runToEnd([](troupe::App& app) { app.child<Refusing>("a"); }, [](Self&) -> Task<> { co_return; });
+  const Ended ended =
+      runToEnd([](troupe::App& app) { app.child<Refusing>("a"); }, [](Self&) -> Task<> { co_return; });
   EXPECT_EQ(ended.code, 1);
   expectContains(ended.err, "\"a\" failed to start: exception: no such table");
 }
@@ -126,7 +141,8 @@ TEST_F(StartFailure, sup_start_fail_not_ready) {
 }
 
 TEST_F(OtpSupervisor, sup_start_child_returns_error) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self&, SupervisorRef s) -> Task<> {
         const Error error = co_await errorOf(s.startChild<PuppetActor>("a", {}, "init=throws"));
         EXPECT_EQ(error.kind(), ErrorKind::crashed);
@@ -137,7 +153,8 @@ TEST_F(OtpSupervisor, sup_start_child_returns_error) {
         // The name is free again.
         EXPECT_GT((co_await s.startChild<PuppetActor>("a", {})).pid, 0);
 
-        const Error late = co_await errorOf(s.startChild<PuppetActor>("b", {.readyWithin = 100ms}, "init=hangs"));
+        const Error late =
+            co_await errorOf(s.startChild<PuppetActor>("b", {.readyWithin = 100ms}, "init=hangs"));
         EXPECT_EQ(late.exitReason().kind, ExitKind::notReady);
         const Error exits = co_await errorOf(s.startChild<PuppetActor>("c", {}, "init=exits"));
         EXPECT_EQ(exits.exitReason().kind, ExitKind::exited);
@@ -148,7 +165,8 @@ TEST_F(OtpSupervisor, sup_start_child_returns_error) {
 }
 
 TEST_F(OtpSupervisor, sup_start_restart_child_returns_error) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 2)); },
+  run(
+      {}, [](Group& s) { s.child<PuppetActor>("a", {}, Script::fails(2, 2)); },
       [](Self&, SupervisorRef s) -> Task<> {
         co_await s.stop("a");
         const Error error = co_await errorOf(s.restart("a"));
@@ -160,7 +178,8 @@ TEST_F(OtpSupervisor, sup_start_restart_child_returns_error) {
 }
 
 TEST_F(OtpSupervisor, sup_start_child_returns_error_simple) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         const Error error = co_await errorOf(s.start("t", "init=throws"));
         EXPECT_EQ(error.kind(), ErrorKind::crashed);
@@ -172,10 +191,14 @@ TEST_F(OtpSupervisor, sup_start_child_returns_error_simple) {
 }
 
 TEST_F(OtpSupervisor, sup_start_map) {
-  run({},
+  run(
+      {},
       [](Group& s) {
-        s.child<PuppetActor>("a").child<PuppetActor>(
-            "b", {.restart = Restart::transient, .stop = Stop::within(3s), .readyWithin = 7s, .name = "bee", .mailboxBytes = 8192});
+        s.child<PuppetActor>("a").child<PuppetActor>("b", {.restart = Restart::transient,
+                                                           .stop = Stop::within(3s),
+                                                           .readyWithin = 7s,
+                                                           .name = "bee",
+                                                           .mailboxBytes = 8192});
       },
       [](Self&, SupervisorRef s) -> Task<> {
         const ChildSpec plain = co_await s.spec("a");
@@ -195,7 +218,8 @@ TEST_F(OtpSupervisor, sup_start_map) {
 }
 
 TEST_F(OtpSupervisor, sup_start_map_simple) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::transient}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.restart = Restart::transient}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         const std::string id = (co_await s.start("t", "info=x")).id;
         EXPECT_EQ(id, "t:1");
@@ -205,7 +229,8 @@ TEST_F(OtpSupervisor, sup_start_map_simple) {
 }
 
 TEST_F(OtpSupervisor, sup_start_map_faulty_specs) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self&, SupervisorRef s) -> Task<> {
         const std::vector<std::pair<ChildSpec, std::string>> faulty = {
             {{.readyWithin = -1s}, "readyWithin"},
@@ -229,7 +254,8 @@ TEST_F(OtpSupervisor, sup_start_map_faulty_specs) {
 }
 
 TEST_F(OtpSupervisor, extra_return) {
-  run({},
+  run(
+      {},
       [](Group& s) {
         s.child<PuppetActor>("a", {}, Script::parse("info=extra")).each<PuppetActor>("t", {}, Script{});
       },
@@ -261,9 +287,7 @@ TEST_F(OtpSupervisor, child_specs) {
         refused("c", {.readyWithin = 0s}, "readyWithin");
         refused("", {}, "id");
       },
-      [](Self&) -> Task<> {
-        EXPECT_EQ(co_await orderOf(SupervisorRef("/s")), "a");
-      });
+      [](Self&) -> Task<> { EXPECT_EQ(co_await orderOf(SupervisorRef("/s")), "a"); });
 }
 
 TEST_F(OtpSupervisor, sup_flags) {
@@ -284,15 +308,14 @@ TEST_F(OtpSupervisor, sup_flags) {
         refused({.restart = static_cast<Restart>(9)}, "restart");
         refused({.readyWithin = 0s}, "readyWithin");
       },
-      [](Self&) -> Task<> {
-        EXPECT_EQ(co_await orderOf(SupervisorRef("/")), "main");
-      });
+      [](Self&) -> Task<> { EXPECT_EQ(co_await orderOf(SupervisorRef("/")), "main"); });
 }
 
 TEST_F(StartFailure, faulty_application_shutdown) {
   const Ended ended = runToEnd(
       [](troupe::App& app) {
-        app.child<PuppetActor>("top").supervisor("one").supervisor("two").child<PuppetActor>("deep", {}, Script::parse("init=throws"));
+        app.child<PuppetActor>("top").supervisor("one").supervisor("two").child<PuppetActor>(
+            "deep", {}, Script::parse("init=throws"));
       },
       [](Self&) -> Task<> { co_return; });
   EXPECT_EQ(ended.code, 1);
@@ -302,7 +325,8 @@ TEST_F(StartFailure, faulty_application_shutdown) {
 }
 
 TEST_F(OtpSupervisor, already_started_outside_supervisor) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {.name = "bee"}); },
+  run(
+      {}, [](Group& s) { s.child<PuppetActor>("a", {.name = "bee"}); },
       [](Self& self, SupervisorRef s) -> Task<> {
         const Error error = co_await errorOf(root().startChild<PuppetActor>("other", {.name = "bee"}));
         EXPECT_EQ(error.kind(), ErrorKind::crashed);

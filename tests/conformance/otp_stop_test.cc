@@ -28,10 +28,12 @@ class Stops : public OtpSupervisor {
 };
 
 TEST_F(Stops, sup_stop_infinity) {
-  run({},
+  run(
+      {},
       [](Group& s) {
         s.child<PuppetActor>("a", {.stop = Stop::infinity()}, Script::parse("stop=naps"));
-        s.supervisor("deep", {.stop = Stop::infinity()}).child<PuppetActor>("x", {.stop = Stop::infinity()}, Script::parse("stop=naps"));
+        s.supervisor("deep", {.stop = Stop::infinity()})
+            .child<PuppetActor>("x", {.stop = Stop::infinity()}, Script::parse("stop=naps"));
       },
       [](Self&, SupervisorRef) -> Task<> {
         co_await stopSupervisor();
@@ -41,17 +43,18 @@ TEST_F(Stops, sup_stop_infinity) {
 }
 
 TEST_F(Stops, sup_stop_timeout) {
-  const Ended ended = run({},
-                          [](Group& s) {
-                            s.child<PuppetActor>("a")
-                                .child<PuppetActor>("b", {.stop = Stop::within(150ms)}, Script::parse("stop=hangs"))
-                                .child<PuppetActor>("c");
-                          },
-                          [](Self&, SupervisorRef s) -> Task<> {
-                            const auto pids = co_await pidsOf(s);
-                            EXPECT_GE(co_await stopSupervisor(), 150ms);
-                            for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
-                          });
+  const Ended ended = run(
+      {},
+      [](Group& s) {
+        s.child<PuppetActor>("a")
+            .child<PuppetActor>("b", {.stop = Stop::within(150ms)}, Script::parse("stop=hangs"))
+            .child<PuppetActor>("c");
+      },
+      [](Self&, SupervisorRef s) -> Task<> {
+        const auto pids = co_await pidsOf(s);
+        EXPECT_GE(co_await stopSupervisor(), 150ms);
+        for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
+      });
   EXPECT_EQ(board().count("stopped /s/a"), 1u);
   EXPECT_EQ(board().count("stop /s/b"), 1u);
   EXPECT_EQ(board().count("stopped /s/b"), 0u);
@@ -60,7 +63,8 @@ TEST_F(Stops, sup_stop_timeout) {
 }
 
 TEST_F(Stops, sup_stop_timeout_of_a_child_whose_loop_hangs) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a", {.stop = Stop::within(150ms)}).child<PuppetActor>("b"); },
+  run(
+      {}, [](Group& s) { s.child<PuppetActor>("a", {.stop = Stop::within(150ms)}).child<PuppetActor>("b"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         auto a = co_await self.find<Puppet>("/s/a");
         co_await a.die("hang");
@@ -71,7 +75,8 @@ TEST_F(Stops, sup_stop_timeout_of_a_child_whose_loop_hangs) {
 }
 
 TEST_F(Stops, sup_stop_timeout_dynamic) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(150ms)}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(150ms)}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         co_await s.start("t", "stop=fine");
         co_await s.start("t", "stop=hangs");
@@ -86,7 +91,8 @@ TEST_F(Stops, sup_stop_timeout_dynamic) {
 }
 
 TEST_F(Stops, simple_one_for_one_shutdown) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(400ms)}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(400ms)}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         for (int i = 0; i < 8; ++i) co_await s.start("t", i % 4 == 0 ? "stop=hangs" : "stop=naps");
         const auto pids = co_await pidsOf(s);
@@ -98,28 +104,35 @@ TEST_F(Stops, simple_one_for_one_shutdown) {
         EXPECT_LT(took, 10s) << "all in parallel, under one limit";
         // In a row it would be a nap each: the last would have been asked when the first had stopped.
         const auto notes = board().notes();
-        const auto firstEnd = std::find_if(notes.begin(), notes.end(), [](auto& note) { return note.starts_with("stopped"); });
-        EXPECT_GT(std::count_if(notes.begin(), firstEnd, [](auto& note) { return note.starts_with("stop /s/t"); }), 1);
+        const auto firstEnd =
+            std::find_if(notes.begin(), notes.end(), [](auto& note) { return note.starts_with("stopped"); });
+        EXPECT_GT(
+            std::count_if(notes.begin(), firstEnd, [](auto& note) { return note.starts_with("stop /s/t"); }),
+            1);
       });
 }
 
 TEST_F(Stops, sup_stop_brutal_kill) {
-  const Ended ended = run({},
-                          [](Group& s) {
-                            s.child<PuppetActor>("a").child<PuppetActor>("b", {.stop = Stop::brutalKill()}, Script::parse("stop=hangs"));
-                          },
-                          [](Self&, SupervisorRef s) -> Task<> {
-                            const auto pids = co_await pidsOf(s);
-                            co_await stopSupervisor();
-                            for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
-                          });
+  const Ended ended = run(
+      {},
+      [](Group& s) {
+        s.child<PuppetActor>("a").child<PuppetActor>("b", {.stop = Stop::brutalKill()},
+                                                     Script::parse("stop=hangs"));
+      },
+      [](Self&, SupervisorRef s) -> Task<> {
+        const auto pids = co_await pidsOf(s);
+        co_await stopSupervisor();
+        for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
+      });
   EXPECT_EQ(board().count("stop /s/b"), 0u) << "killed without being asked";
   EXPECT_EQ(board().count("stopped /s/a"), 1u);
-  EXPECT_EQ(ended.err.find("did not stop in order"), std::string::npos) << "that is what the spec says: no failure";
+  EXPECT_EQ(ended.err.find("did not stop in order"), std::string::npos)
+      << "that is what the spec says: no failure";
 }
 
 TEST_F(Stops, sup_stop_brutal_kill_dynamic) {
-  run({}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script{}); },
+  run(
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::brutalKill()}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         for (int i = 0; i < 3; ++i) co_await s.start("t", "stop=hangs");
         co_await s.stop("t:2");
@@ -131,11 +144,13 @@ TEST_F(Stops, sup_stop_brutal_kill_dynamic) {
 
 TEST_F(Stops, sup_stop_race) {
   // All but the first end by themselves while the tree stops.
-  run({.maxRestarts = 3},
+  run(
+      {.maxRestarts = 3},
       [](Group& s) {
         s.child<PuppetActor>("a");
         for (int i = 0; i < 8; ++i) {
-          s.child<PuppetActor>("b" + std::to_string(i), {.restart = i % 2 == 0 ? Restart::permanent : Restart::transient},
+          s.child<PuppetActor>("b" + std::to_string(i),
+                               {.restart = i % 2 == 0 ? Restart::permanent : Restart::transient},
                                Script::parse(i % 3 == 0 ? "stop=exits" : "stop=naps"));
         }
       },
@@ -155,20 +170,22 @@ TEST_F(Stops, sup_stop_race) {
 }
 
 TEST_F(Stops, sup_stop_non_shutdown_exit_dynamic) {
-  const Ended ended = run({.maxRestarts = 0}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
-                          [](Self&, SupervisorRef s) -> Task<> {
-                            co_await s.start("t", "stop=exits");
-                            co_await s.start("t", "stop=throws");
-                            co_await s.start("t", "stop=fine");
-                            co_await stopSupervisor();
-                          });
+  const Ended ended = run(
+      {.maxRestarts = 0}, [](Group& s) { s.each<PuppetActor>("t", {}, Script{}); },
+      [](Self&, SupervisorRef s) -> Task<> {
+        co_await s.start("t", "stop=exits");
+        co_await s.start("t", "stop=throws");
+        co_await s.start("t", "stop=fine");
+        co_await stopSupervisor();
+      });
   expectContains(ended.err, "\"t:1\" did not stop in order: exited with code 7");
   expectContains(ended.err, "\"t:2\" did not stop in order: exception: the stop is to fail");
   EXPECT_EQ(ended.err.find("gave up"), std::string::npos);
 }
 
 TEST_F(Stops, sup_stop_while_a_child_starts) {
-  run({}, [](Group& s) { s.child<PuppetActor>("a"); },
+  run(
+      {}, [](Group& s) { s.child<PuppetActor>("a"); },
       [](Self& self, SupervisorRef s) -> Task<> {
         self.spawn([](SupervisorRef s) -> Task<> {
           const Error error = co_await errorOf(s.startChild<PuppetActor>("slow", {}, "init=hangs"));
@@ -199,11 +216,17 @@ TEST_F(Stops, child_unlink) {
    private:
     static std::string readLink(int fd) {
       char target[64] = {};
-      const auto size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target - 1);
+      const auto size =
+          ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target, sizeof target - 1);
       return size > 0 ? target : "";
     }
   };
-  run({}, [](Group& s) { s.child<Untied>("a", {.restart = Restart::temporary, .stop = Stop::infinity()}).child<PuppetActor>("b"); },
+  run(
+      {},
+      [](Group& s) {
+        s.child<Untied>("a", {.restart = Restart::temporary, .stop = Stop::infinity()})
+            .child<PuppetActor>("b");
+      },
       [](Self& self, SupervisorRef s) -> Task<> {
         const int pid = (co_await pidsOf(s)).at("a");
         co_await until(self, "its lane to be cut", [] { return board().count("untied") == 1; });
@@ -213,7 +236,8 @@ TEST_F(Stops, child_unlink) {
 }
 
 TEST_F(Stops, order_of_children) {
-  run({.strategy = Strategy::oneForAll, .maxRestarts = 5},
+  run(
+      {.strategy = Strategy::oneForAll, .maxRestarts = 5},
       [](Group& s) {
         for (const char* id : {"a", "b", "c", "d"}) s.child<PuppetActor>(id);
       },
@@ -225,16 +249,18 @@ TEST_F(Stops, order_of_children) {
         EXPECT_EQ(co_await orderOf(s), "a b c d");
         co_await stopSupervisor();
       });
-  const std::vector<std::string> expected = {"init /s/a",    "init /s/b", "init /s/c",    "init /s/d",                           //
-                                             "stop /s/d",    "stopped /s/d", "stop /s/c", "stopped /s/c", "stop /s/a", "stopped /s/a",  //
-                                             "init /s/a",    "init /s/b", "init /s/c",    "init /s/d",                           //
-                                             "stop /s/d",    "stopped /s/d", "stop /s/c", "stopped /s/c", "stop /s/b", "stopped /s/b",
-                                             "stop /s/a",    "stopped /s/a"};
+  const std::vector<std::string> expected = {"init /s/a", "init /s/b",    "init /s/c", "init /s/d",  //
+                                             "stop /s/d", "stopped /s/d", "stop /s/c", "stopped /s/c",
+                                             "stop /s/a", "stopped /s/a",                            //
+                                             "init /s/a", "init /s/b",    "init /s/c", "init /s/d",  //
+                                             "stop /s/d", "stopped /s/d", "stop /s/c", "stopped /s/c",
+                                             "stop /s/b", "stopped /s/b", "stop /s/a", "stopped /s/a"};
   EXPECT_EQ(board().notes(), expected);
 }
 
 TEST_F(Stops, order_of_a_whole_tree) {
-  run({},
+  run(
+      {},
       [](Group& s) {
         s.child<PuppetActor>("a");
         s.supervisor("deep").child<PuppetActor>("x").child<PuppetActor>("y");

@@ -158,7 +158,8 @@ const Ended& AppRun::wait() {
   }
   EXPECT_EQ(openDescriptors(), descriptors_);
   for (const std::string* text : {&ended_.out, &ended_.err}) {
-    if (text->find(": Failure\n") != std::string::npos) ADD_FAILURE() << "in a process of the app:\n" << *text;
+    if (text->find(": Failure\n") != std::string::npos)
+      ADD_FAILURE() << "in a process of the app:\n" << *text;
   }
   return ended_;
 }
@@ -174,7 +175,8 @@ void AppRun::checkNothingLeft() {
     if (left.empty()) return;
     if (!killed_ || Clock::now() > limit) {
       for (const pid_t pid : left) {
-        ADD_FAILURE() << "process " << pid << " (" << pathOf(pid) << ", state " << stateOf(pid) << ") was left";
+        ADD_FAILURE() << "process " << pid << " (" << pathOf(pid) << ", state " << stateOf(pid)
+                      << ") was left";
         ::kill(pid, SIGKILL);
       }
       killed_ = true;
@@ -183,7 +185,8 @@ void AppRun::checkNothingLeft() {
   }
 }
 
-Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main, const std::function<void()>& before) {
+Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main,
+               const std::function<void()>& before) {
   AppRun run(
       [&](troupe::App& app) {
         describe(app);
@@ -193,7 +196,8 @@ Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main, const
   return run.wait();
 }
 
-Ended runApp(const AppRun::Describe& describe, const AppRun::Main& main, const std::function<void()>& before) {
+Ended runApp(const AppRun::Describe& describe, const AppRun::Main& main,
+             const std::function<void()>& before) {
   Ended ended = runToEnd(describe, main, before);
   EXPECT_EQ(ended.code, 0) << ended.out << ended.err;
   return ended;

@@ -73,9 +73,11 @@ class AppRun {
 };
 
 // Runs the app to its end. `main` is its main actor.
-Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main, const std::function<void()>& before = {});
+Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main,
+               const std::function<void()>& before = {});
 // The same; anything but an orderly end, with code 0, fails the test.
-Ended runApp(const AppRun::Describe& describe, const AppRun::Main& main, const std::function<void()>& before = {});
+Ended runApp(const AppRun::Describe& describe, const AppRun::Main& main,
+             const std::function<void()>& before = {});
 
 // The processes whose parent is `pid`, zombies included.
 std::vector<pid_t> childrenOf(pid_t pid);

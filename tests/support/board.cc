@@ -23,7 +23,8 @@ struct Board::Memory {
 };
 
 Board::Board() {
-  void* const place = ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  void* const place =
+      ::mmap(nullptr, sizeof(Memory), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
   if (place == MAP_FAILED) std::abort();
   memory_ = static_cast<Memory*>(place);
 }

@@ -26,8 +26,9 @@ Script Script::fails(unsigned from, unsigned to, Does how) {
 }
 
 Script Script::parse(const std::string& text) {
-  static const std::map<std::string, Does> kNames = {{"fine", Does::fine},   {"ignores", Does::ignores}, {"throws", Does::throws},
-                                                     {"hangs", Does::hangs}, {"exits", Does::exits},     {"naps", Does::naps}};
+  static const std::map<std::string, Does> kNames = {{"fine", Does::fine},     {"ignores", Does::ignores},
+                                                     {"throws", Does::throws}, {"hangs", Does::hangs},
+                                                     {"exits", Does::exits},   {"naps", Does::naps}};
   Script script;
   std::istringstream words(text);
   for (std::string word; words >> word;) {
@@ -98,7 +99,9 @@ void PuppetActor::crash(CrashParams in, CrashResults) { endAs(in.getHow().cStr()
 void PuppetActor::die(DieParams in) { endAs(in.getHow().cStr()); }
 
 void PuppetActor::leave(LeaveParams in) {
-  stop({.kind = static_cast<troupe::ExitKind>(in.getKind()), .code = in.getCode(), .text = in.getText().cStr()});
+  stop({.kind = static_cast<troupe::ExitKind>(in.getKind()),
+        .code = in.getCode(),
+        .text = in.getText().cStr()});
 }
 
 Task<> PuppetActor::nap(NapParams in, NapResults out) {
@@ -226,7 +229,8 @@ Task<int> becomesRunning(Self& self, SupervisorRef supervisor, std::string id, i
   for (;;) {
     const auto children = co_await childrenNow(supervisor);
     const auto found = children.find(id);
-    if (found != children.end() && found->second.state == ChildState::running && found->second.pid != before) {
+    if (found != children.end() && found->second.state == ChildState::running &&
+        found->second.pid != before) {
       co_return found->second.pid;
     }
     if (std::chrono::steady_clock::now() > limit) {
@@ -244,7 +248,8 @@ Task<> becomesState(Self& self, SupervisorRef supervisor, std::string id, ChildS
     const auto found = children.find(id);
     if (found != children.end() && found->second.state == state) co_return;
     if (std::chrono::steady_clock::now() > limit) {
-      throw std::runtime_error("waited in vain for " + id + " of " + supervisor.path() + " to be " + toString(state) + ": it is " +
+      throw std::runtime_error("waited in vain for " + id + " of " + supervisor.path() + " to be " +
+                               toString(state) + ": it is " +
                                (found == children.end() ? "not there" : toString(found->second.state)));
     }
     co_await self.sleepFor(kBetween);
@@ -252,7 +257,8 @@ Task<> becomesState(Self& self, SupervisorRef supervisor, std::string id, ChildS
 }
 
 Task<> becomesDead(Self& self, int pid) {
-  return until(self, "the end of process " + std::to_string(pid), std::function<bool()>([pid] { return !isAlive(pid); }));
+  return until(self, "the end of process " + std::to_string(pid),
+               std::function<bool()>([pid] { return !isAlive(pid); }));
 }
 
 bool isAlive(int pid) {

@@ -105,7 +105,8 @@ TEST_F(ActorLife, InitMayCallSiblingsThatWereStartedBefore) {
       co_await first.who();
     }
   };
-  runApp([](troupe::App& app) { app.child<PuppetActor>("first").child<Second>("second"); }, [](Self&) -> Task<> { co_return; });
+  runApp([](troupe::App& app) { app.child<PuppetActor>("first").child<Second>("second"); },
+         [](Self&) -> Task<> { co_return; });
   EXPECT_EQ(board().count("called from init"), 1u);
 }
 
@@ -114,8 +115,9 @@ TEST_F(ActorLife, InitThatLooksForALaterSiblingFails) {
    public:
     Task<> init() { co_await find<Puppet>("second"); }
   };
-  const Ended ended = runToEnd([](troupe::App& app) { app.child<First>("first").child<PuppetActor>("second"); },
-                               [](Self&) -> Task<> { co_return; });
+  const Ended ended =
+      runToEnd([](troupe::App& app) { app.child<First>("first").child<PuppetActor>("second"); },
+               [](Self&) -> Task<> { co_return; });
   EXPECT_EQ(ended.code, 1);
   EXPECT_NE(ended.err.find("finding \"second\" for /first"), std::string::npos) << ended.err;
 }
@@ -234,16 +236,18 @@ TEST_F(ActorLife, AnExceptionInAnyOfItsFunctionsIsACrashWithItsText) {
     }
     std::string where_;
   };
-  const Ended ended = runApp([](troupe::App&) {},
-                             [](Self& self) -> Task<> {
-                               co_await root().startChild<Throwing>("a", {.restart = Restart::temporary}, "run");
-                               co_await root().startChild<Throwing>("b", {.restart = Restart::temporary}, "spawned");
-                               co_await root().startChild<Throwing>("c", {.restart = Restart::temporary}, "nowhere");
-                               co_await root().stop("c");
-                               co_await until(self, "their ends", std::function<Task<bool>()>(onlyMain));
-                             });
-  for (const char* text : {"\"a\" ended: exception: thrown in run", "\"b\" ended: exception: thrown in spawned",
-                           "\"c\" did not stop in order: exception: thrown in stopping"}) {
+  const Ended ended =
+      runApp([](troupe::App&) {},
+             [](Self& self) -> Task<> {
+               co_await root().startChild<Throwing>("a", {.restart = Restart::temporary}, "run");
+               co_await root().startChild<Throwing>("b", {.restart = Restart::temporary}, "spawned");
+               co_await root().startChild<Throwing>("c", {.restart = Restart::temporary}, "nowhere");
+               co_await root().stop("c");
+               co_await until(self, "their ends", std::function<Task<bool>()>(onlyMain));
+             });
+  for (const char* text :
+       {"\"a\" ended: exception: thrown in run", "\"b\" ended: exception: thrown in spawned",
+        "\"c\" did not stop in order: exception: thrown in stopping"}) {
     EXPECT_NE(ended.err.find(text), std::string::npos) << text << " is not in " << ended.err;
   }
 }

@@ -69,13 +69,16 @@ class Greeting final : public troupe::Actor<Greeting> {
 
 void plain(troupe::App& app) {
   app.supervise({.maxRestarts = 100});
-  app.child<Fresh>("a", {.launch = Launch::exec}, std::string("given"), 42).child<Fresh>("b", {}, std::string("given"), 43);
+  app.child<Fresh>("a", {.launch = Launch::exec}, std::string("given"), 42)
+      .child<Fresh>("b", {}, std::string("given"), 43);
 }
 
 void deep(troupe::App& app) {
   app.supervise({.maxRestarts = 100});
   troupe::Group& group = app.supervisor("group", {.maxRestarts = 100});
-  group.child<Fresh>("a", {.launch = Launch::exec}).each<Greeting>("t", {.launch = Launch::exec}).each<Fresh>("f", {.launch = Launch::exec});
+  group.child<Fresh>("a", {.launch = Launch::exec})
+      .each<Greeting>("t", {.launch = Launch::exec})
+      .each<Fresh>("f", {.launch = Launch::exec});
   app.pool<Fresh>("pool", {.size = 2, .maxRestarts = 100, .launch = Launch::exec}, std::string("worker"), 1);
 }
 
@@ -89,7 +92,9 @@ void listening(troupe::App& app) {
   app.child<Fresh>("a", {.launch = Launch::exec}, second).child<Fresh>("b", {}, first);
 }
 
-void failing(troupe::App& app) { app.child<Fresh>("a", {.launch = Launch::exec}, std::string("init throws"), 1); }
+void failing(troupe::App& app) {
+  app.child<Fresh>("a", {.launch = Launch::exec}, std::string("init throws"), 1);
+}
 
 const std::map<std::string, void (*)(troupe::App&)> kScenarios = {
     {"plain", plain}, {"deep", deep}, {"listening", listening}, {"failing", failing}};
@@ -157,7 +162,8 @@ TEST_F(Exec, WorksBelowSupervisorsAndForTemplatesAndPools) {
     std::array<std::byte, 64> buffer;
     EXPECT_EQ((co_await near.readSome(buffer)).text(), "over the wire");
     kill(started.pid, SIGKILL);
-    EXPECT_EQ((co_await near.readSome(buffer)).text(), "over the wire") << "its next process has the connection, too";
+    EXPECT_EQ((co_await near.readSome(buffer)).text(), "over the wire")
+        << "its next process has the connection, too";
     const auto other = co_await group.start("f", "text", 5);
     EXPECT_STREQ((co_await other.ref<Puppet>().echo(""))->getText().cStr(), "fresh text 5 ");
 
@@ -172,9 +178,11 @@ TEST_F(Exec, WorksBelowSupervisorsAndForTemplatesAndPools) {
 TEST_F(Exec, WorksForChildrenThatAreAddedAtRunTime) {
   run("plain", [](Self& self) -> Task<> {
     static_cast<void>(self);
-    const auto started = co_await SupervisorRef("/").startChild<Fresh>("added", {.launch = Launch::exec}, "late", -7);
+    const auto started =
+        co_await SupervisorRef("/").startChild<Fresh>("added", {.launch = Launch::exec}, "late", -7);
     EXPECT_STREQ((co_await started.ref<Puppet>().echo(""))->getText().cStr(), "fresh late -7 ");
-    const Error error = co_await errorOf(SupervisorRef("/").startChild<Fresh>("bad", {.launch = Launch::exec}, "init throws", 1));
+    const Error error = co_await errorOf(
+        SupervisorRef("/").startChild<Fresh>("bad", {.launch = Launch::exec}, "init throws", 1));
     EXPECT_EQ(error.exitReason().kind, ExitKind::exception);
     EXPECT_EQ(error.exitReason().text, "a fresh failure");
   });
@@ -205,30 +213,37 @@ TEST_F(Exec, LeavesAChildOnlyWhatIsItsOwn) {
 }
 
 TEST_F(Exec, TellsWhyAStartFails) {
-  const Ended ended = runToEnd(kScenarios.at("failing"), [](Self&) -> Task<> { co_return; },
-                               [] { ::setenv(kScenario, "failing", 1); });
+  const Ended ended = runToEnd(
+      kScenarios.at("failing"), [](Self&) -> Task<> { co_return; },
+      [] { ::setenv(kScenario, "failing", 1); });
   EXPECT_EQ(ended.code, 1);
   EXPECT_NE(ended.err.find("a fresh failure"), std::string::npos) << ended.err;
 }
 
 TEST_F(Exec, TellsWhenMainDoesNotDeclareTheChildThisTime) {
-  const Ended ended = runToEnd(kScenarios.at("plain"), [](Self&) -> Task<> { co_return; },
-                               [] { ::setenv(kScenario, "failing-not", 1); });
+  const Ended ended = runToEnd(
+      kScenarios.at("plain"), [](Self&) -> Task<> { co_return; },
+      [] { ::setenv(kScenario, "failing-not", 1); });
   EXPECT_EQ(ended.code, 1);
-  EXPECT_NE(ended.err.find("becoming /a: main has declared no such child this time"), std::string::npos) << ended.err;
+  EXPECT_NE(ended.err.find("becoming /a: main has declared no such child this time"), std::string::npos)
+      << ended.err;
 }
 
 TEST_F(Exec, RefusesATicketThatMakesNoSense) {
   for (const char* value : {"", "abc", "-1", "2", "99999", "7x"}) {
-    const Ended ended = runToEnd(plain, [](Self&) -> Task<> { co_return; }, [value] { ::setenv("TROUPE_TICKET", value, 1); });
+    const Ended ended =
+        runToEnd(plain, [](Self&) -> Task<> { co_return; }, [value] { ::setenv("TROUPE_TICKET", value, 1); });
     EXPECT_EQ(ended.code, 2) << value;
-    EXPECT_NE(ended.err.find("error: the environment variable TROUPE_TICKET"), std::string::npos) << value << ": " << ended.err;
+    EXPECT_NE(ended.err.find("error: the environment variable TROUPE_TICKET"), std::string::npos)
+        << value << ": " << ended.err;
   }
   // A descriptor that is no ticket.
-  const Ended ended = runToEnd(plain, [](Self&) -> Task<> { co_return; }, [] {
-    int ends[2];
-    if (::pipe(ends) == 0) ::setenv("TROUPE_TICKET", std::to_string(ends[0]).c_str(), 1);
-  });
+  const Ended ended = runToEnd(
+      plain, [](Self&) -> Task<> { co_return; },
+      [] {
+        int ends[2];
+        if (::pipe(ends) == 0) ::setenv("TROUPE_TICKET", std::to_string(ends[0]).c_str(), 1);
+      });
   EXPECT_EQ(ended.code, 2);
   EXPECT_NE(ended.err.find("TROUPE_TICKET"), std::string::npos) << ended.err;
 }
@@ -240,7 +255,8 @@ int main(int argc, char** argv) {
   if (std::getenv("TROUPE_TICKET") != nullptr && scenario != nullptr) {
     tests::freshImage = true;
     troupe::App app(argc, argv);
-    if (const auto found = tests::kScenarios.find(scenario); found != tests::kScenarios.end()) found->second(app);
+    if (const auto found = tests::kScenarios.find(scenario); found != tests::kScenarios.end())
+      found->second(app);
     return app.run();
   }
   testing::InitGoogleTest(&argc, argv);

@@ -52,7 +52,8 @@ Task<> expectAllServe(const std::vector<StartedChild>& started, Ref<Puppet> a) {
 void withTemplates(troupe::App& app) {
   app.supervise({.maxRestarts = 100});
   app.child<PuppetActor>("a").each<PuppetActor>("t", {.restart = Restart::temporary}, Script{});
-  app.supervisor("group", {.maxRestarts = 100}).each<PuppetActor>("t", {.restart = Restart::temporary}, Script{});
+  app.supervisor("group", {.maxRestarts = 100})
+      .each<PuppetActor>("t", {.restart = Restart::temporary}, Script{});
 }
 
 }  // namespace
@@ -71,7 +72,8 @@ TEST_F(Limits, OfDescriptorsAreAClearErrorAndHarmNothingElse) {
           EXPECT_EQ(error.kind(), ErrorKind::crashed) << error.what();
           EXPECT_EQ(error.exitReason().kind, ExitKind::notStarted);
           EXPECT_EQ(error.exitReason().code, EMFILE);
-          EXPECT_NE(error.message().find("RLIMIT_NOFILE of this process is 100"), std::string::npos) << error.message();
+          EXPECT_NE(error.message().find("RLIMIT_NOFILE of this process is 100"), std::string::npos)
+              << error.message();
           EXPECT_GT(started.size(), 5u);
           co_await expectAllServe(started, a);
           // Again and again, which must not use anything up.
@@ -110,9 +112,11 @@ TEST_F(Limits, OfDescriptorsOfAnActorFailItsNewAcquaintancesOnly) {
       const Ref<Puppet> other = in.getTo();
       co_await known.echo("before");
       // Sanitizers need a descriptor when they see a class for the first time: so an error comes before.
-      static_cast<void>(co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("nobody"); }(*this)));
+      static_cast<void>(
+          co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("nobody"); }(*this)));
       limit(lowest());
-      const Error finding = co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("other"); }(*this));
+      const Error finding =
+          co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("other"); }(*this));
       EXPECT_EQ(finding.kind(), ErrorKind::system) << finding.what();
       EXPECT_NE(finding.message().find("RLIMIT_NOFILE"), std::string::npos) << finding.message();
       const Error calling = co_await errorOf(other.within(20s).who());
@@ -137,12 +141,15 @@ TEST_F(Limits, OfDescriptorsOfAnActorFailItsNewAcquaintancesOnly) {
       return static_cast<rlim_t>(next);
     }
   };
-  runApp([](troupe::App& app) { app.child<PuppetActor>("known").child<PuppetActor>("other").child<Poor>("poor"); },
-         [](Self& self) -> Task<> {
-           auto poor = (co_await self.find<Puppet>("poor")).within(50s);
-           auto other = co_await self.find<Puppet>("other");
-           EXPECT_STREQ((co_await poor.relay(other, "", 0))->getText().cStr(), "done");
-         });
+  runApp(
+      [](troupe::App& app) {
+        app.child<PuppetActor>("known").child<PuppetActor>("other").child<Poor>("poor");
+      },
+      [](Self& self) -> Task<> {
+        auto poor = (co_await self.find<Puppet>("poor")).within(50s);
+        auto other = co_await self.find<Puppet>("other");
+        EXPECT_STREQ((co_await poor.relay(other, "", 0))->getText().cStr(), "done");
+      });
 }
 
 TEST_F(Limits, OfProcessesAreAClearErrorAndHarmNothingElse) {

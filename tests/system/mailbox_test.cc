@@ -110,7 +110,8 @@ TEST_F(Mailboxes, OfASlowReceiverLoseNothingOfManySenders) {
   runApp(
       [](troupe::App& app) {
         app.child<Counter>("counter", {.mailboxBytes = 4096});
-        for (int i = 0; i < 6; ++i) app.child<Caster>("c" + std::to_string(i), {.restart = Restart::temporary}, 2000);
+        for (int i = 0; i < 6; ++i)
+          app.child<Caster>("c" + std::to_string(i), {.restart = Restart::temporary}, 2000);
       },
       [](Self& self) -> Task<> {
         auto counter = (co_await self.find<Puppet>("counter")).within(30s);
@@ -140,7 +141,8 @@ TEST_F(Mailboxes, SurviveTheirActorsAndLoseOnlyWhatIsInHand) {
         for (int i = 1; i <= 5000; ++i) co_await a.note(std::to_string(i));
         co_await a.echo("the last");
         const auto notes = Board::shared().notes();
-        EXPECT_EQ(notes.size(), 5000u) << "each was handled, and none twice, though ten of them killed their actor";
+        EXPECT_EQ(notes.size(), 5000u)
+            << "each was handled, and none twice, though ten of them killed their actor";
         for (std::size_t i = 0; i < notes.size(); ++i) {
           if (notes[i] == std::to_string(i + 1)) continue;
           ADD_FAILURE() << "at " << i << " came " << notes[i];
@@ -183,9 +185,11 @@ class Vandal final : public QuietPuppet<Vandal> {
     if (kind == "foreign version") return write(header(40, 1, 77) + std::string(8, '\0'));
     if (kind == "wrong length") return write(header(4000, 1) + std::string(8, '\0'));
     if (kind == "wrong count") return write(header(40, 65) + std::string(8, '\0'));
-    if (kind == "wrong framing") return write(header(48, 1) + std::string("\xff\xff\xff\x7f\xff\xff\xff\x7f\0\0\0\0\0\0\0\0", 16));
+    if (kind == "wrong framing")
+      return write(header(48, 1) + std::string("\xff\xff\xff\x7f\xff\xff\xff\x7f\0\0\0\0\0\0\0\0", 16));
     if (kind == "empty message") return write(header(40, 1) + std::string(8, '\0'));
-    if (kind == "wild pointer") return write(header(48, 1) + std::string("\0\0\0\0\1\0\0\0\xfc\xff\xff\x7f\xff\xff\xff\xff", 16));
+    if (kind == "wild pointer")
+      return write(header(48, 1) + std::string("\0\0\0\0\1\0\0\0\xfc\xff\xff\x7f\xff\xff\xff\xff", 16));
     if (kind == "no call") return writeEnvelope([](auto envelope) { envelope.initError().setCall(7); });
     if (kind == "unknown method") {
       return writeEnvelope([](auto envelope) {
@@ -226,16 +230,24 @@ class Vandal final : public QuietPuppet<Vandal> {
     std::vector<int> found;
     for (int fd = 3; fd < 256; ++fd) {
       std::array<char, 64> target{};
-      const auto size = ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target.data(), target.size() - 1);
-      if (size > 0 && std::string(target.data()).starts_with("pipe:") && (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
+      const auto size =
+          ::readlink(("/proc/self/fd/" + std::to_string(fd)).c_str(), target.data(), target.size() - 1);
+      if (size > 0 && std::string(target.data()).starts_with("pipe:") &&
+          (::fcntl(fd, F_GETFL) & O_ACCMODE) == O_WRONLY) {
         found.push_back(fd);
       }
     }
     return found;
   }
-  static std::string header(std::uint32_t bytes, std::uint16_t messages, std::uint16_t version = troupe::wire::kPacketVersion) {
-    const troupe::wire::PacketHeader made{
-        .bytes = bytes, .version = version, .messages = messages, .sender = 3, .sequence = 1, .generation = 1, .flags = 0};
+  static std::string header(std::uint32_t bytes, std::uint16_t messages,
+                            std::uint16_t version = troupe::wire::kPacketVersion) {
+    const troupe::wire::PacketHeader made{.bytes = bytes,
+                                          .version = version,
+                                          .messages = messages,
+                                          .sender = 3,
+                                          .sequence = 1,
+                                          .generation = 1,
+                                          .flags = 0};
     return {reinterpret_cast<const char*>(&made), sizeof made};
   }
   void write(const std::string& packet) const {
@@ -256,32 +268,35 @@ class Vandal final : public QuietPuppet<Vandal> {
 };
 
 const std::vector<std::string>& garbage() {
-  static const std::vector<std::string> kinds = {
-      "short",         "header only",  "foreign version", "wrong length",   "wrong count",      "wrong framing",
-      "empty message", "wild pointer", "no call",         "unknown method", "wrong parameters", "call of nobody"};
+  static const std::vector<std::string> kinds = {"short",          "header only",      "foreign version",
+                                                 "wrong length",   "wrong count",      "wrong framing",
+                                                 "empty message",  "wild pointer",     "no call",
+                                                 "unknown method", "wrong parameters", "call of nobody"};
   return kinds;
 }
 
 }  // namespace
 
 TEST_F(Mailboxes, AreNotDisturbedByGarbage) {
-  const Ended ended = runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
-                             [](Self& self) -> Task<> {
-                               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
-                               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
-                               co_await vandal.lookUp("victim");
-                               for (const std::string& kind : garbage()) {
-                                 auto good = victim.echo("before " + kind);
-                                 co_await vandal.echo(kind);
-                                 co_await good;
-                                 const auto reply = co_await victim.echo("after " + kind);
-                                 EXPECT_EQ(std::string(reply->getText().cStr()), "after " + kind);
-                               }
-                               for (int seed = 0; seed < 500; ++seed) co_await vandal.echo(std::to_string(seed));
-                               EXPECT_EQ((co_await victim.who())->getGeneration(), 1u) << "it has not been disturbed";
-                             });
-  for (const char* report : {"shorter than a packet's header", "of another version of the packet format", "its length field is wrong",
-                             "its number of messages is wrong", "the framing of its messages is wrong", "malformed message",
+  const Ended ended =
+      runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
+             [](Self& self) -> Task<> {
+               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
+               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
+               co_await vandal.lookUp("victim");
+               for (const std::string& kind : garbage()) {
+                 auto good = victim.echo("before " + kind);
+                 co_await vandal.echo(kind);
+                 co_await good;
+                 const auto reply = co_await victim.echo("after " + kind);
+                 EXPECT_EQ(std::string(reply->getText().cStr()), "after " + kind);
+               }
+               for (int seed = 0; seed < 500; ++seed) co_await vandal.echo(std::to_string(seed));
+               EXPECT_EQ((co_await victim.who())->getGeneration(), 1u) << "it has not been disturbed";
+             });
+  for (const char* report : {"shorter than a packet's header", "of another version of the packet format",
+                             "its length field is wrong", "its number of messages is wrong",
+                             "the framing of its messages is wrong", "malformed message",
                              "neither a call nor a cast", "/victim serves no method 9 of interface"}) {
     EXPECT_NE(ended.err.find(report), std::string::npos) << "not reported: " << report;
   }

@@ -32,7 +32,8 @@ class Writer final : public QuietPuppet<Writer> {
   void grow(GrowParams in, GrowResults) { std::puts(std::string(in.getBytes(), 'x').c_str()); }
   // So many lines.
   void nap(NapParams in, NapResults) {
-    for (unsigned i = 0; i < in.getMilliseconds(); ++i) std::printf("line %u of %s, of some length\n", i, name().c_str());
+    for (unsigned i = 0; i < in.getMilliseconds(); ++i)
+      std::printf("line %u of %s, of some length\n", i, name().c_str());
   }
 };
 
@@ -128,7 +129,8 @@ TEST_F(Outputs, OfManyAtOnceAreNotTornOrMixed) {
   for (const auto& line : linesOf(ended.out)) {
     const std::string path = line.substr(0, line.find(' '));
     const std::string name = path.substr(path.rfind('/') + 1);
-    std::string expected = path + " | line " + std::to_string(next[path]++) + " of " + name + ", of some length";
+    std::string expected =
+        path + " | line " + std::to_string(next[path]++) + " of " + name + ", of some length";
     if (line == expected) continue;
     ADD_FAILURE() << "torn, or out of order: " << line;
     break;
@@ -169,47 +171,50 @@ TEST_F(Outputs, ThatNobodyReadsHoldUpTheWritersOnly) {
 }
 
 TEST_F(Outputs, ThatAreClosedHarmNobody) {
-  const Ended ended = runApp(twoWriters,
-                             [](Self& self) -> Task<> {
-                               auto a = co_await writer(self, "a");
-                               auto b = co_await writer(self, "/group/b");
-                               co_await a.nap(5000);
-                               co_await b.nap(5000);
-                               co_await b.echo("!to nobody\n");
-                               static_cast<void>(co_await errorOf(b.crash("kill")));
-                               EXPECT_EQ((co_await b.who())->getPid() > 0, true);
-                             },
-                             [] {
-                               ::close(STDOUT_FILENO);
-                               ::close(STDERR_FILENO);
-                             });
+  const Ended ended = runApp(
+      twoWriters,
+      [](Self& self) -> Task<> {
+        auto a = co_await writer(self, "a");
+        auto b = co_await writer(self, "/group/b");
+        co_await a.nap(5000);
+        co_await b.nap(5000);
+        co_await b.echo("!to nobody\n");
+        static_cast<void>(co_await errorOf(b.crash("kill")));
+        EXPECT_EQ((co_await b.who())->getPid() > 0, true);
+      },
+      [] {
+        ::close(STDOUT_FILENO);
+        ::close(STDERR_FILENO);
+      });
   EXPECT_EQ(ended.out + ended.err, "");
 }
 
 TEST_F(Outputs, WhoseReaderHasGoneHarmNobody) {
-  runApp(twoWriters,
-         [](Self& self) -> Task<> {
-           auto a = co_await writer(self, "a");
-           auto b = co_await writer(self, "/group/b");
-           co_await a.nap(20'000);
-           co_await b.nap(20'000);
-           EXPECT_GT((co_await a.who())->getPid(), 0);
-         },
-         [] {
-           int ends[2];
-           if (::pipe(ends) < 0) std::abort();
-           ::dup2(ends[1], STDOUT_FILENO);
-           ::close(ends[0]);
-           ::close(ends[1]);
-         });
+  runApp(
+      twoWriters,
+      [](Self& self) -> Task<> {
+        auto a = co_await writer(self, "a");
+        auto b = co_await writer(self, "/group/b");
+        co_await a.nap(20'000);
+        co_await b.nap(20'000);
+        EXPECT_GT((co_await a.who())->getPid(), 0);
+      },
+      [] {
+        int ends[2];
+        if (::pipe(ends) < 0) std::abort();
+        ::dup2(ends[1], STDOUT_FILENO);
+        ::close(ends[0]);
+        ::close(ends[1]);
+      });
 }
 
 TEST_F(Outputs, ThatAreInheritedAreUntouched) {
-  const Ended ended = runApp([](troupe::App& app) { app.child<Writer>("a", {.output = troupe::Output::inherited}); },
-                             [](Self& self) -> Task<> {
-                               auto a = co_await writer(self, "a");
-                               co_await a.echo("as it is");
-                             });
+  const Ended ended =
+      runApp([](troupe::App& app) { app.child<Writer>("a", {.output = troupe::Output::inherited}); },
+             [](Self& self) -> Task<> {
+               auto a = co_await writer(self, "a");
+               co_await a.echo("as it is");
+             });
   EXPECT_EQ(ended.out, "as it is");
 }
 

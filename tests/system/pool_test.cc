@@ -39,7 +39,8 @@ TEST_F(Pools, AreFoundByTheirIdAndServedByAllWorkers) {
            std::uint32_t handled = 0;
            for (auto& each : naps) handled = std::max(handled, (co_await each)->getHandled());
            EXPECT_LT(handled, 9u) << "one worker did it all";
-           const Error error = co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("pool"); }(self));
+           const Error error =
+               co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("pool"); }(self));
            EXPECT_EQ(error.kind(), ErrorKind::invalid);
          });
 }
@@ -65,7 +66,9 @@ TEST_F(Pools, LoseOnlyTheCallInHandWithAWorker) {
 TEST_F(Pools, GoOnWithTheOthersWhileAWorkerIsDown) {
   runApp(
       [](troupe::App& app) {
-        app.pool<PuppetActor>("pool", {.size = 2, .maxRestarts = 100, .backOff = {.first = 500ms, .limit = 600ms, .jitter = 0}});
+        app.pool<PuppetActor>(
+            "pool",
+            {.size = 2, .maxRestarts = 100, .backOff = {.first = 500ms, .limit = 600ms, .jitter = 0}});
       },
       [](Self& self) -> Task<> {
         auto pool = (co_await self.find<Puppet>("pool")).within(30s);

@@ -86,7 +86,8 @@ TEST_F(Processes, StopInReverseOrderOnSigtermAndSigint) {
     becomesReady(run);
     run.signal(signal);
     EXPECT_EQ(run.wait().code, 0);
-    EXPECT_EQ(board().notesAfter("stopped "), (std::vector<std::string>{"/b", "/group/deep/y", "/group/x", "/a"}));
+    EXPECT_EQ(board().notesAfter("stopped "),
+              (std::vector<std::string>{"/b", "/group/deep/y", "/group/x", "/a"}));
     EXPECT_EQ(run.err(), "");
   }
 }
@@ -99,13 +100,15 @@ TEST_F(Processes, IgnoreTheSigintThatATerminalSendsToAllOfThem) {
   }
   run.signal(SIGINT);
   EXPECT_EQ(run.wait().code, 0);
-  EXPECT_EQ(board().notesAfter("stopped "), (std::vector<std::string>{"/b", "/group/deep/y", "/group/x", "/a"}));
+  EXPECT_EQ(board().notesAfter("stopped "),
+            (std::vector<std::string>{"/b", "/group/deep/y", "/group/x", "/a"}));
 }
 
 TEST_F(Processes, AreKilledByASecondSignal) {
   AppRun run([](troupe::App& app) {
     app.child<PuppetActor>("a", {.stop = troupe::Stop::infinity()}, Script::parse("stop=hangs"));
-    app.supervisor("group").child<PuppetActor>("b", {.stop = troupe::Stop::infinity()}, Script::parse("stop=hangs"));
+    app.supervisor("group").child<PuppetActor>("b", {.stop = troupe::Stop::infinity()},
+                                               Script::parse("stop=hangs"));
     app.ready([] { board().note("ready"); });
   });
   becomesReady(run);
@@ -122,7 +125,8 @@ TEST_F(Processes, AreKilledByASecondSignal) {
 
 TEST_F(Processes, StopInOrderEvenWhileTheyStart) {
   AppRun run([](troupe::App& app) {
-    app.child<PuppetActor>("a").child<PuppetActor>("b", {.stop = troupe::Stop::within(200ms)}, Script::parse("init=hangs"));
+    app.child<PuppetActor>("a").child<PuppetActor>("b", {.stop = troupe::Stop::within(200ms)},
+                                                   Script::parse("init=hangs"));
   });
   run.waitUntil("the start of b", [] { return board().count("init /b") == 1; });
   run.signal(SIGTERM);
@@ -222,7 +226,9 @@ TEST_F(Processes, DoNotGatherDescriptors) {
       [](Self& self) -> Task<> {
         const auto count = [](pid_t pid) {
           std::size_t open = 0;
-          for (int fd = 0; fd < 4096; ++fd) open += ::access(("/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)).c_str(), F_OK) == 0;
+          for (int fd = 0; fd < 4096; ++fd)
+            open +=
+                ::access(("/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)).c_str(), F_OK) == 0;
           return open;
         };
         auto a = (co_await self.find<Puppet>("a")).within(30s);
@@ -241,8 +247,10 @@ TEST_F(Processes, DoNotGatherDescriptors) {
         const std::size_t own = count(::getpid());
         for (int i = 0; i < 50; ++i) co_await round(self, a);
         co_await a.who();
-        co_await until(self, "the root to have no more than before", [root, count] { return count(::getppid()) <= root; });
-        co_await until(self, "main to have no more than before", [own, count] { return count(::getpid()) <= own; });
+        co_await until(self, "the root to have no more than before",
+                       [root, count] { return count(::getppid()) <= root; });
+        co_await until(self, "main to have no more than before",
+                       [own, count] { return count(::getpid()) <= own; });
       });
 }
 
@@ -255,7 +263,9 @@ TEST_F(Processes, AreReapedAlsoWhenTheRootIsProcessNumberOne) {
     const pid_t init = ::fork();
     if (init == 0) {
       // The /proc of the new namespace.
-      if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 || ::mount("proc", "/proc", "proc", 0, nullptr) < 0) ::_exit(77);
+      if (::mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) < 0 ||
+          ::mount("proc", "/proc", "proc", 0, nullptr) < 0)
+        ::_exit(77);
       const int code = [&]() noexcept {
         troupe::App app(argumentCount(), arguments());
         app.supervise({.maxRestarts = 100});
@@ -273,7 +283,8 @@ TEST_F(Processes, AreReapedAlsoWhenTheRootIsProcessNumberOne) {
           for (const auto& pid : board().notesAfter("stranger ")) kill(std::stoi(pid), SIGKILL);
           co_await until(self, "no zombies", [] {
             const auto children = childrenOf(1);
-            return std::none_of(children.begin(), children.end(), [](pid_t pid) { return stateOf(pid) == 'Z'; });
+            return std::none_of(children.begin(), children.end(),
+                                [](pid_t pid) { return stateOf(pid) == 'Z'; });
           });
           if (testing::Test::HasFailure()) throw std::runtime_error("an expectation failed");
         });

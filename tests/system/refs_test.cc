@@ -23,7 +23,8 @@ void twoPuppets(troupe::App& app) {
 }
 
 Task<Error> errorOfFinding(Self& self, std::string name) {
-  return errorOf([](Self& self, std::string name) -> Task<> { co_await self.find<Puppet>(name); }(self, std::move(name)));
+  return errorOf([](Self& self, std::string name) -> Task<> { co_await self.find<Puppet>(name); }(
+                                                      self, std::move(name)));
 }
 
 }  // namespace
@@ -110,16 +111,18 @@ TEST_F(Refs, AreFoundInTheScopesFromWithinToWithout) {
       [](Self& self) -> Task<> {
         auto c = co_await self.find<Puppet>("/group/inner/c");
         const std::map<std::string, std::string> expected = {
-            {"d", "/group/inner/d"}, {"a", "/group/a"}, {"outer", "/outer"},
-            {"/a", "/a"},            {"bee", "/group/b"}, {"c", "/group/inner/c"}};
+            {"d", "/group/inner/d"}, {"a", "/group/a"},      {"outer", "/outer"}, {"/a", "/a"},
+            {"bee", "/group/b"},     {"c", "/group/inner/c"}};
         for (const auto& [name, path] : expected) {
           const auto reply = co_await c.lookUp(name);
           EXPECT_EQ(Ref<Puppet>(reply->getPuppet()).path(), path) << name;
         }
         const Error below = co_await errorOf(c.lookUp("nowhere"));
-        EXPECT_NE(below.message().find("\"nowhere\" for /group/inner/c"), std::string::npos) << below.message();
+        EXPECT_NE(below.message().find("\"nowhere\" for /group/inner/c"), std::string::npos)
+            << below.message();
         const Error sibling = co_await errorOfFinding(self, "d");
-        EXPECT_EQ(sibling.kind(), ErrorKind::gone) << "what lies below another supervisor is found by its path only";
+        EXPECT_EQ(sibling.kind(), ErrorKind::gone)
+            << "what lies below another supervisor is found by its path only";
         EXPECT_EQ((co_await self.find<Puppet>("bee")).path(), "/group/b");
       });
 }
@@ -131,9 +134,11 @@ TEST_F(Refs, OfTheWrongKindAreRefused) {
         app.supervisor("group");
       },
       [](Self& self) -> Task<> {
-        const Error stranger = co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("a"); }(self));
+        const Error stranger =
+            co_await errorOf([](Self& self) -> Task<> { co_await self.find<Stranger>("a"); }(self));
         EXPECT_EQ(stranger.kind(), ErrorKind::invalid);
-        EXPECT_NE(stranger.message().find("/a does not serve Stranger"), std::string::npos) << stranger.message();
+        EXPECT_NE(stranger.message().find("/a does not serve Stranger"), std::string::npos)
+            << stranger.message();
         for (const char* name : {"/group", "", "/", "a/", "/nowhere"}) {
           const Error error = co_await errorOfFinding(self, name);
           EXPECT_TRUE(error.kind() == ErrorKind::invalid || error.kind() == ErrorKind::gone) << name;
@@ -204,7 +209,8 @@ TEST_F(Monitors, TellTheLastEndAsFinal) {
       const auto last = co_await each->next();
       EXPECT_TRUE(last.final);
       EXPECT_EQ(last.reason.code, 3);
-      const Error error = co_await errorOf([](troupe::Monitor& each) -> Task<> { co_await each.next(); }(*each));
+      const Error error =
+          co_await errorOf([](troupe::Monitor& each) -> Task<> { co_await each.next(); }(*each));
       EXPECT_EQ(error.kind(), ErrorKind::gone);
     }
     auto late = self.monitor(gone);

@@ -63,8 +63,7 @@ Task<std::string> readToEnd(Stream& stream) {
   std::array<std::byte, 256> buffer;
   try {
     while (auto bytes = co_await stream.readSome(buffer)) text += bytes.text();
-  } catch (const Error&) {
-  }
+  } catch (const Error&) {}
   co_return text;
 }
 
@@ -87,7 +86,8 @@ class Sockets : public AppTest {
           app.supervise({.maxRestarts = 1000});
           auto listener = app.listen(address);
           bound = listener.address();
-          app.supervisor("connections", {.maxRestarts = 100}).each<Echo>("connection", {.restart = Restart::temporary});
+          app.supervisor("connections", {.maxRestarts = 100})
+              .each<Echo>("connection", {.restart = Restart::temporary});
           app.child<Acceptor>("acceptor", {}, listener);
         },
         [&, act](Self& self) -> Task<> { co_await act(self, bound); });
@@ -103,7 +103,8 @@ TEST_F(Sockets, MoveIntoAProcessOfTheirOwnWhoseDeathOnlyTheirPeerSees) {
       pids.push_back(std::stoi(co_await readLine(peers.back())));
     }
     for (int i = 0; i < 5; ++i) {
-      for (int j = 0; j < i; ++j) EXPECT_NE(pids[static_cast<std::size_t>(i)], pids[static_cast<std::size_t>(j)]);
+      for (int j = 0; j < i; ++j)
+        EXPECT_NE(pids[static_cast<std::size_t>(i)], pids[static_cast<std::size_t>(j)]);
     }
     kill(pids[2], SIGKILL);
     EXPECT_EQ(co_await readToEnd(peers[2]), "");
@@ -121,7 +122,9 @@ TEST_F(Sockets, MoveIntoAProcessOfTheirOwnWhoseDeathOnlyTheirPeerSees) {
 TEST_F(Sockets, ThatListenStayOpenWhileTheirAcceptorIsDown) {
   run(unixSocket(), [](Self& self, std::string address) -> Task<> {
     for (int round = 0; round < 5; ++round) {
-      co_await until(self, "an acceptor", [&] { return Board::shared().notesAfter("acceptor ").size() > static_cast<std::size_t>(round); });
+      co_await until(self, "an acceptor", [&] {
+        return Board::shared().notesAfter("acceptor ").size() > static_cast<std::size_t>(round);
+      });
       kill(std::stoi(Board::shared().notesAfter("acceptor ").back()), SIGKILL);
       auto peer = co_await troupe::net::connect(address);
       EXPECT_NE(co_await readLine(peer), "");

@@ -51,7 +51,8 @@ template <class I, class... X>
 class FakeRef<I, TypeList<X...>> : public RefMethods<X, FakeRef<I>>... {
  public:
   template <class Params, class Results, class Fill, class Check>
-  Sent sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill, const Check&) const {
+  Sent sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill,
+                const Check&) const {
     Sent sent{interfaceId, method, name, false, {}};
     fill(sent.message.template init<Params>());
     return sent;
