@@ -226,8 +226,12 @@ TEST_F(Calls, in_a_cycle_end_by_their_deadlines) {
   with([](Self& self, Ref<Puppet> a) -> Task<> {
     auto b = co_await self.find<Puppet>("b");
     // a waits for b, and b for a: neither takes the other's call before it gives up. Once one has, the other may be served.
+    auto busy = a.within(20s).nap(300);
+    auto alsoBusy = b.within(20s).nap(300);
     auto first = a.within(20s).relay(b, "ping", 300);
     auto second = b.within(20s).relay(a, "pong", 300);
+    co_await busy;
+    co_await alsoBusy;
     int crashed = 0;
     for (auto* const each : {&first, &second}) {
       try {
