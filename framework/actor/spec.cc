@@ -10,4 +10,15 @@ void ShortText::tooLong(std::string_view text) {
                                       std::string(text.substr(0, 40)) + "...\"");
 }
 
+const char* toString(ChildState state) {
+  switch (state) {
+    case ChildState::stopped: return "stopped";
+    case ChildState::starting: return "starting";
+    case ChildState::running: return "running";
+    case ChildState::restarting: return "restarting";
+    case ChildState::stopping: return "stopping";
+  }
+  return "unknown";
+}
+
 }  // namespace troupe

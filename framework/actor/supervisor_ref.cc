@@ -70,17 +70,6 @@ Task<ChildSpec> askForSpec(Question question, Duration within, std::string what)
 
 }  // namespace
 
-const char* toString(ChildState state) {
-  switch (state) {
-    case ChildState::stopped: return "stopped";
-    case ChildState::starting: return "starting";
-    case ChildState::running: return "running";
-    case ChildState::restarting: return "restarting";
-    case ChildState::stopping: return "stopping";
-  }
-  return "unknown";
-}
-
 SupervisorRef SupervisorRef::within(Duration deadline) const {
   SupervisorRef other = *this;
   other.deadline_ = deadline;

@@ -243,15 +243,7 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
     return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path);
   });
 
-  for (const wire::ActorId watcher : entry.watchers) {
-    wire::ControlMessage message;
-    auto down = message->initDown();
-    down.setActor(entry.id);
-    down.setPath(entry.path.c_str());
-    down.setGeneration(entry.generation);
-    wire::write(down.initReason(), reason);
-    notify(watcher, std::move(message));
-  }
+  tellWatchers(entry, reason, false);
   // Its next process knows nobody yet.
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
@@ -261,6 +253,19 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   }
   entry.held.clear();
   entry.watched.clear();
+}
+
+void Directory::tellWatchers(const Entry& entry, const ExitReason& reason, bool final) {
+  for (const wire::ActorId watcher : entry.watchers) {
+    wire::ControlMessage message;
+    auto down = message->initDown();
+    down.setActor(entry.id);
+    down.setPath(entry.path.c_str());
+    down.setGeneration(entry.generation);
+    wire::write(down.initReason(), reason);
+    down.setFinal(final);
+    notify(watcher, std::move(message));
+  }
 }
 
 // Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has, or the
@@ -395,15 +400,8 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.role == wire::Role::poolWorker) handBack(entry);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
+  tellWatchers(entry, told, true);
   for (const wire::ActorId watcher : entry.watchers) {
-    wire::ControlMessage message;
-    auto down = message->initDown();
-    down.setActor(entry.id);
-    down.setPath(entry.path.c_str());
-    down.setGeneration(entry.generation);
-    wire::write(down.initReason(), told);
-    down.setFinal(true);
-    notify(watcher, std::move(message));
     if (Entry* const other = byId(watcher)) other->watched.erase(entry.id);
   }
   for (const wire::ActorId holder : entry.holders) {

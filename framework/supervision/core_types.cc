@@ -16,17 +16,6 @@ std::string instanceId(const std::string& templateId, std::uint64_t instance) {
   return templateId + ':' + std::to_string(instance);
 }
 
-const char* toString(ChildState state) {
-  switch (state) {
-    case ChildState::stopped: return "stopped";
-    case ChildState::starting: return "starting";
-    case ChildState::running: return "running";
-    case ChildState::restarting: return "restarting";
-    case ChildState::stopping: return "stopping";
-  }
-  return "unknown";
-}
-
 bool Report::serious() const {
   switch (event) {
     case Event::started:

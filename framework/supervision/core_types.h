@@ -49,16 +49,6 @@ struct Caller {
   ChildKey child = 0;
 };
 
-enum class ChildState : std::uint8_t {
-  stopped,   // no process, and none will be started by itself
-  starting,  // started at first or by hand; not ready yet
-  running,
-  restarting,  // ended, and being started again, or waiting for that
-  stopping,
-};
-
-const char* toString(ChildState state);
-
 // --- Answers -----------------------------------------------------------------------------------------------
 
 struct Done {};

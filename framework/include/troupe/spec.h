@@ -58,6 +58,16 @@ enum class Strategy : std::uint8_t {
 
 enum class AutoShutdown : std::uint8_t { never, anySignificant, allSignificant };
 
+// What a supervisor says of a child.
+enum class ChildState : std::uint8_t {
+  stopped,   // no process, and none will be started by itself
+  starting,  // started at first or by hand; not ready yet
+  running,
+  restarting,  // ended, and being started again, or waiting for that
+  stopping,
+};
+const char* toString(ChildState state);
+
 enum class Launch : std::uint8_t {
   fork,  // a copy of the supervisor: fast, shares pages, captures arguments
   exec,  // a fresh image of this program, which runs main again: its own memory layout

@@ -36,9 +36,6 @@ struct StartedChild {
   }
 };
 
-enum class ChildState : std::uint8_t { stopped, starting, running, restarting, stopping };
-const char* toString(ChildState state);
-
 struct ChildInfo {
   std::string id;
   std::string path;
