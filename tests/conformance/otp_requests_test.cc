@@ -198,6 +198,24 @@ TEST_F(Requests, simple_one_for_one_scale_many_temporary_children) {
       });
 }
 
+TEST_F(Requests, scale_start_stop_many_children) {
+  run({}, [](Group&) {},
+      [](Self&, SupervisorRef s) -> Task<> {
+        const auto startAndStop = [s](int count) -> Task<std::chrono::nanoseconds> {
+          const auto before = std::chrono::steady_clock::now();
+          for (int i = 0; i < count; ++i) co_await s.startChild<PuppetActor>("a" + std::to_string(i), {});
+          for (int i = 0; i < count; ++i) co_await s.stop("a" + std::to_string(i));
+          for (int i = 0; i < count; ++i) co_await s.remove("a" + std::to_string(i));
+          co_return std::chrono::steady_clock::now() - before;
+        };
+        co_await startAndStop(10);
+        const auto few = co_await startAndStop(20);
+        const auto many = co_await startAndStop(200);
+        EXPECT_LT(many, 60 * few + 1s) << "about linear is 10; squares are 100";
+        EXPECT_EQ(co_await s.count(), ChildCounts{});
+      });
+}
+
 TEST_F(Requests, hanging_restart_loop) {
   const auto children = [](Group& s) {
     s.child<PuppetActor>("a", {.stop = Stop::brutalKill()}, Script::fails(2, 2, Does::hangs))

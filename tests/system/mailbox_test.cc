@@ -7,6 +7,7 @@
 #include <csignal>
 #include <cstring>
 #include <random>
+#include <utility>
 
 #include "os/packet_pipe.h"
 #include "tests/support/app_run.h"
@@ -170,12 +171,20 @@ namespace {
 class Vandal final : public QuietPuppet<Vandal> {
  public:
   Task<> lookUp(LookUpParams in, LookUpResults) {
-    const auto before = pipes();
+    before_ = pipes();
     auto victim = co_await find<Puppet>(in.getName().cStr());
     for (const int fd : pipes()) {
-      if (std::find(before.begin(), before.end(), fd) == before.end()) pipe_ = fd;
+      if (std::find(before_.begin(), before_.end(), fd) == before_.end()) pipe_ = fd;
     }
     if (pipe_ < 0) throw std::runtime_error("no mailbox among the descriptors");
+  }
+  // From here on, into the reply lane of its caller, which it knows since it has answered.
+  void nobody(NobodyParams, NobodyResults) {
+    const int mailbox = std::exchange(pipe_, -1);
+    for (const int fd : pipes()) {
+      if (fd != mailbox && std::find(before_.begin(), before_.end(), fd) == before_.end()) pipe_ = fd;
+    }
+    if (pipe_ < 0) throw std::runtime_error("no reply lane among the descriptors");
   }
   // One packet of that kind.
   void echo(EchoParams in, EchoResults) {
@@ -264,6 +273,7 @@ class Vandal final : public QuietPuppet<Vandal> {
     write({reinterpret_cast<const char*>(whole.data()), whole.size()});
   }
 
+  std::vector<int> before_;
   int pipe_ = -1;
 };
 
@@ -301,6 +311,24 @@ TEST_F(Mailboxes, AreNotDisturbedByGarbage) {
     EXPECT_NE(ended.err.find(report), std::string::npos) << "not reported: " << report;
   }
   EXPECT_NE(ended.err.find("victim | "), std::string::npos) << "it is the receiver that reports";
+}
+
+TEST_F(Mailboxes, ReplyLanesAreNotDisturbedByGarbageEither) {
+  const Ended ended = runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
+                             [](Self& self) -> Task<> {
+                               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
+                               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
+                               co_await vandal.lookUp("victim");
+                               co_await vandal.nobody();
+                               for (const std::string& kind : garbage()) {
+                                 co_await vandal.echo(kind);
+                                 const auto reply = co_await victim.echo("after " + kind);
+                                 EXPECT_EQ(std::string(reply->getText().cStr()), "after " + kind);
+                               }
+                               for (int seed = 0; seed < 300; ++seed) co_await vandal.echo(std::to_string(seed));
+                               EXPECT_EQ((co_await victim.who())->getHandled(), garbage().size() + 1);
+                             });
+  EXPECT_NE(ended.err.find("on the reply lane was dropped"), std::string::npos) << ended.err;
 }
 
 }  // namespace tests
