@@ -199,7 +199,8 @@ TEST_F(Requests, simple_one_for_one_scale_many_temporary_children) {
 }
 
 TEST_F(Requests, scale_start_stop_many_children) {
-  run({}, [](Group&) {},
+  run(
+      {}, [](Group&) {},
       [](Self&, SupervisorRef s) -> Task<> {
         const auto startAndStop = [s](int count) -> Task<std::chrono::nanoseconds> {
           const auto before = std::chrono::steady_clock::now();

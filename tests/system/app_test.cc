@@ -22,7 +22,9 @@ Board& board() { return Board::shared(); }
 
 void nothing(troupe::App&) {}
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 }  // namespace
 
@@ -60,8 +62,10 @@ TEST_F(Apps, ReturnWhatTheirMainEndsWith) {
 }
 
 TEST_F(Apps, StopTheRestWhenMainEnds) {
-  runApp([](troupe::App& app) { app.child<PuppetActor>("a").child<PuppetActor>("b"); }, [](Self&) -> Task<> { co_return; });
-  EXPECT_EQ(board().notes(), (std::vector<std::string>{"init /a", "init /b", "stop /b", "stopped /b", "stop /a", "stopped /a"}));
+  runApp([](troupe::App& app) { app.child<PuppetActor>("a").child<PuppetActor>("b"); },
+         [](Self&) -> Task<> { co_return; });
+  EXPECT_EQ(board().notes(), (std::vector<std::string>{"init /a", "init /b", "stop /b", "stopped /b",
+                                                       "stop /a", "stopped /a"}));
 }
 
 TEST_F(Apps, EndWithOneWhereTheTopSupervisorGivesUp) {
@@ -112,7 +116,8 @@ TEST_F(Apps, TellWhenAllIsReadyOnceAndAfterTheStarts) {
       });
   EXPECT_EQ(board().count("ready"), 1u);
   const auto notes = board().notes();
-  EXPECT_EQ((std::vector<std::string>(notes.begin(), notes.begin() + 3)), (std::vector<std::string>{"init /a", "init /group/b", "ready"}));
+  EXPECT_EQ((std::vector<std::string>(notes.begin(), notes.begin() + 3)),
+            (std::vector<std::string>{"init /a", "init /group/b", "ready"}));
 }
 
 TEST_F(Apps, WithoutAMainRunUntilTheyAreStopped) {
@@ -146,7 +151,8 @@ TEST_F(Apps, ThatAreDescribedWronglyEndWithAClearError) {
     const char* words;
   };
   const std::vector<Wrong> all = {
-      {[](troupe::App& app) { app.child<PuppetActor>("a").child<PuppetActor>("a"); }, "there is already a child of this id"},
+      {[](troupe::App& app) { app.child<PuppetActor>("a").child<PuppetActor>("a"); },
+       "there is already a child of this id"},
       {[](troupe::App& app) { app.child<PuppetActor>("main"); }, "main"},
       {[](troupe::App& app) {
          app.child<PuppetActor>("a");

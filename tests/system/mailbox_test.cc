@@ -314,20 +314,21 @@ TEST_F(Mailboxes, AreNotDisturbedByGarbage) {
 }
 
 TEST_F(Mailboxes, ReplyLanesAreNotDisturbedByGarbageEither) {
-  const Ended ended = runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
-                             [](Self& self) -> Task<> {
-                               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
-                               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
-                               co_await vandal.lookUp("victim");
-                               co_await vandal.nobody();
-                               for (const std::string& kind : garbage()) {
-                                 co_await vandal.echo(kind);
-                                 const auto reply = co_await victim.echo("after " + kind);
-                                 EXPECT_EQ(std::string(reply->getText().cStr()), "after " + kind);
-                               }
-                               for (int seed = 0; seed < 300; ++seed) co_await vandal.echo(std::to_string(seed));
-                               EXPECT_EQ((co_await victim.who())->getHandled(), garbage().size() + 1);
-                             });
+  const Ended ended =
+      runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
+             [](Self& self) -> Task<> {
+               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
+               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
+               co_await vandal.lookUp("victim");
+               co_await vandal.nobody();
+               for (const std::string& kind : garbage()) {
+                 co_await vandal.echo(kind);
+                 const auto reply = co_await victim.echo("after " + kind);
+                 EXPECT_EQ(std::string(reply->getText().cStr()), "after " + kind);
+               }
+               for (int seed = 0; seed < 300; ++seed) co_await vandal.echo(std::to_string(seed));
+               EXPECT_EQ((co_await victim.who())->getHandled(), garbage().size() + 1);
+             });
   EXPECT_NE(ended.err.find("on the reply lane was dropped"), std::string::npos) << ended.err;
 }
 
