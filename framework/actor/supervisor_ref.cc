@@ -10,7 +10,6 @@ namespace {
 
 using wire::ControlMessage;
 using wire::Manage;
-using wire::Managed;
 
 struct Question {
   ControlMessage message;

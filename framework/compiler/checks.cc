@@ -24,12 +24,14 @@ bool isPointer(SchemaType type) {
 
 std::vector<CppType> asArguments(const std::vector<std::string>& parameters) {
   std::vector<CppType> arguments;
+  arguments.reserve(parameters.size());
   for (const auto& name : parameters) arguments.push_back({.name = name, .dependent = true});
   return arguments;
 }
 
 std::string templateArguments(const std::vector<CppType>& arguments) {
   std::vector<std::string> spelled;
+  spelled.reserve(arguments.size());
   for (const auto& argument : arguments) spelled.push_back(argument.spell());
   return spelled.empty() ? "" : str("<", join(spelled, ", "), ">");
 }
@@ -116,7 +118,7 @@ std::string Checks::fields(Node structNode, const std::string& reader, const std
     const auto variable = str(reader == "in" ? "in" : reader, name);
     out += str(indent, isSet.empty() ? "{\n" : str("if (", isSet, ") {\n"));
     out += str(indent, "  const auto ", variable, " = ", get, ";\n");
-    out += fields(group, variable, indent + "  ") + indent + "}\n";
+    out += str(fields(group, variable, indent + "  "), indent, "}\n");
   }
   return out;
 }

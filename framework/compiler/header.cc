@@ -11,8 +11,6 @@
 namespace troupe::compiler {
 namespace {
 
-using capnp::schema::Type;
-
 // Finds the interfaces that a file's own interfaces extend, and those that occur in what they send and
 // answer: a program needs their edges too.
 class UsedInterfaces {

@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <utility>
 
 namespace troupe::compiler {
 namespace {
@@ -92,8 +93,7 @@ SourceLines::SourceLines(std::string_view source) {
       pending = tokens[i + 1].text;
     } else if (!(statement && member)) {
       if (text == ";") pending.clear();
-      if (text == "{") scope.push_back(std::move(pending));
-      if (text == "{") pending.clear();
+      if (text == "{") scope.push_back(std::exchange(pending, {}));
       if (text == "}" && !scope.empty()) scope.pop_back();
       continue;
     }

@@ -97,6 +97,7 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   std::stable_sort(found.begin(), found.end(),
                    [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::vector<std::byte>> packets;
+  packets.reserve(found.size());
   for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
   return packets;
 }

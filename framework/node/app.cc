@@ -81,7 +81,7 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
 void Group::addActor(std::string id, ChildSpec spec, const detail::ActorClass& actorClass,
                      detail::ActorFactory factory, std::vector<int> descriptors, bool isTemplate) {
   auto child = std::make_shared<Blueprint>();
-  child->declaration = {.id = std::move(id), .spec = std::move(spec), .isTemplate = isTemplate};
+  child->declaration = {.id = std::move(id), .spec = spec, .isTemplate = isTemplate};
   child->actorClass = &actorClass;
   child->factory = std::move(factory);
   add(std::move(child), descriptors);

@@ -19,6 +19,7 @@ constexpr auto kTimeToEnd = std::chrono::seconds(1);
 
 std::vector<ChildDeclaration> declarationsOf(const Blueprint& blueprint) {
   std::vector<ChildDeclaration> declarations;
+  declarations.reserve(blueprint.children.size());
   for (const auto& child : blueprint.children) declarations.push_back(child->declaration);
   return declarations;
 }
