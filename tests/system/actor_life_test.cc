@@ -253,10 +253,18 @@ TEST_F(ActorLife, AnExceptionInAnyOfItsFunctionsIsACrashWithItsText) {
 }
 
 TEST_F(ActorLife, AStopWaitsForTheTurnAtHand) {
-  runApp(only<PuppetActor>, [](Self& self) -> Task<> {
+  class Napping final : public QuietPuppet<Napping> {
+   public:
+    Task<> nap(NapParams in, NapResults out) {
+      board().note("napping");
+      co_await sleepFor(std::chrono::milliseconds(in.getMilliseconds()));
+      out.setHandled(1);
+    }
+  };
+  runApp(only<Napping>, [](Self& self) -> Task<> {
     auto a = (co_await self.find<Puppet>("a")).within(30s);
-    auto nap = a.nap(150);
-    co_await self.sleepFor(50ms);
+    auto nap = a.nap(100);
+    co_await until(self, "its turn", [] { return board().count("napping") == 1; });
     co_await root().stop("a");
     EXPECT_EQ((co_await nap)->getHandled(), 1u) << "the call in hand was answered";
   });
@@ -306,7 +314,7 @@ TEST_F(ActorLife, OneThatHangsIsKilledByItsWatchdog) {
   const Ended ended = runApp(
       [](troupe::App& app) {
         app.supervise({.maxRestarts = 10});
-        app.child<PuppetActor>("a", {.watchdog = 200ms}).child<PuppetActor>("b", {.watchdog = 200ms});
+        app.child<PuppetActor>("a", {.watchdog = 1s}).child<PuppetActor>("b", {.watchdog = 2s});
       },
       [](Self& self) -> Task<> {
         auto a = (co_await self.find<Puppet>("a")).within(30s);
@@ -315,7 +323,7 @@ TEST_F(ActorLife, OneThatHangsIsKilledByItsWatchdog) {
         EXPECT_EQ(error.kind(), ErrorKind::crashed);
         EXPECT_EQ(error.exitReason().kind, ExitKind::hung);
         EXPECT_EQ((co_await a.who())->getGeneration(), 2u);
-        co_await b.nap(700);
+        co_await b.nap(2500);
         EXPECT_EQ((co_await b.who())->getGeneration(), 1u) << "one that only waits is well";
       });
   EXPECT_NE(ended.err.find("\"a\" ended: "), std::string::npos);

@@ -22,13 +22,6 @@ using troupe::Restart;
 using troupe::StartedChild;
 using troupe::SupervisorRef;
 
-// g++'s undefined-behaviour sanitizer opens a pipe to look at memory, and takes any for wrong where no descriptor is left.
-#ifdef __SANITIZE_ADDRESS__
-constexpr bool kSanitizerNeedsDescriptors = true;
-#else
-constexpr bool kSanitizerNeedsDescriptors = false;
-#endif
-
 void limit(__rlimit_resource resource, rlim_t value) {
   const rlimit both = {value, value};
   if (::setrlimit(resource, &both) < 0) std::abort();
@@ -68,7 +61,6 @@ void withTemplates(troupe::App& app) {
 class Limits : public AppTest {};
 
 TEST_F(Limits, OfDescriptorsAreAClearErrorAndHarmNothingElse) {
-  if (kSanitizerNeedsDescriptors) GTEST_SKIP() << "the sanitizer itself needs a descriptor";
   for (const char* supervisor : {"/", "/group"}) {
     runApp(
         withTemplates,
@@ -100,7 +92,6 @@ TEST_F(Limits, OfDescriptorsAreAClearErrorAndHarmNothingElse) {
 }
 
 TEST_F(Limits, OfDescriptorsDoNotKeepACrashedChildDown) {
-  if (kSanitizerNeedsDescriptors) GTEST_SKIP() << "the sanitizer itself needs a descriptor";
   runApp(
       withTemplates,
       [](Self& self) -> Task<> {
