@@ -78,6 +78,8 @@ struct SpecData {
   output @10 :UInt8;
   name @11 :Text;
   mailboxBytes @12 :UInt64;
+  retries @13 :UInt32;
+  # OnCrash
 }
 
 struct FlagsData {
@@ -183,6 +185,8 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
+      retries @53 :UInt32;
+      # So often a message in hand is handed out again when its actor dies.
     }
     ended :group {
       # A child of it has ended, or could not be started.

@@ -22,8 +22,7 @@
 #include "actor/server.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
-#include "mailbox/desk.h"
-#include "mailbox/outbox.h"
+#include "mailbox/journal.h"
 #include "os/signals.h"
 #include "wire/control_lane.h"
 
@@ -57,6 +56,8 @@ class ActorProcess {
   std::uint32_t generation() const { return generation_; }
   loop::Loop& loop() { return loop_; }
   mailbox::Outbox& outbox() { return outbox_; }
+  mailbox::KeptStore& kept() { return kept_; }
+  Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
@@ -94,8 +95,12 @@ class ActorProcess {
   loop::Loop loop_;
   os::Fd deskLock_;
   wire::ControlLane control_;
+  mailbox::MappedDesk memory_;
+  mailbox::TurnLog log_;
+  mailbox::KeptStore kept_;
   mailbox::Outbox outbox_;
   mailbox::Desk desk_;
+  mailbox::Journal journal_;
   PendingCalls calls_;
   std::vector<mailbox::Destination> unreachable_;  // their lanes are asked for again by and by
   loop::Timer again_;

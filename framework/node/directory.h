@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "mailbox/destination.h"
 #include "node/entry.h"
 #include "wire/control_message.h"
 
@@ -48,6 +49,11 @@ class Directory {
     std::string supervisor;
   };
 
+  struct Undelivered {
+    mailbox::Destination to;
+    std::vector<std::byte> packet;
+  };
+
   void handle(const std::string& from, wire::ReceivedControl& message);
   Entry* byPath(const std::string& path);
   Entry* byId(wire::ActorId id);
@@ -73,8 +79,8 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
-  void handBack(const Entry& worker);
-  bool writeHandedBack();
+  void inherit(const Entry& gone);
+  bool deliver();
   void lookAgain();
   void settleWaiting();
 
@@ -99,8 +105,8 @@ class Directory {
   std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
-  // Messages of workers that have gone, on their way back into the mailbox of their pool.
-  std::deque<std::pair<wire::ActorId, std::vector<std::byte>>> handedBack_;
+  // Messages that those who have gone for good left, on their way.
+  std::deque<Undelivered> undelivered_;
   loop::Timer again_;
 };
 

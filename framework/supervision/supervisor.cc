@@ -160,6 +160,7 @@ void Supervisor::claim(Child& child) {
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
   claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
+  claim.setRetries(child.spec.onCrash.retries);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
 }
