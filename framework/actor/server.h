@@ -31,8 +31,9 @@ class Server {
 
   // From here on messages are taken, for this actor.
   void serve(ActorBase& actor);
-  // No further message is begun.
+  // No further message is begun, until goOnTaking().
   void stopTaking();
+  void goOnTaking();
   bool turnOpen() const { return open_ > 0; }
 
   // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.

@@ -78,6 +78,10 @@ void KeptStore::touch(std::size_t index) {
   touched_.push_back(index);
 }
 
+void KeptStore::touchAll() {
+  for (std::size_t i = 0; i < values_.size(); ++i) touch(i);
+}
+
 bool KeptStore::addTo(TurnLog& log) {
   for (const std::size_t index : touched_) {
     Value& value = values_[index];

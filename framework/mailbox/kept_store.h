@@ -34,6 +34,7 @@ class KeptStore {
   using Write = std::function<std::span<const std::byte>()>;
   std::size_t add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity, Write write);
   void touch(std::size_t index);
+  void touchAll();
   // Adds what was touched to a turn that is about to be committed; true if there was anything.
   bool addTo(TurnLog& log);
   // Copies it to where it is kept: to be called when the turn is committed.

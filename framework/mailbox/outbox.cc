@@ -64,6 +64,29 @@ void Outbox::resend() {
   flush();
 }
 
+void Outbox::pause() {
+  paused_ = true;
+  for (auto& [to, line] : lines_) line->packets.clear();
+}
+
+void Outbox::goOn(std::uint32_t generation) {
+  paused_ = false;
+  owner_.generation = generation;
+  resend();
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) {
+    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
+  }
+}
+
+void Outbox::retire() {
+  paused_ = retired_ = true;
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) close(to);
+}
+
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
   const Put room = hasRoom(to, 0);
   if (room != Put::placed) return room;
@@ -72,7 +95,9 @@ Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
 }
 
 Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
+  if (retired_) return Put::gone;
   Line& line = lineTo(to);
+  if (paused_) return Put::noRoom;
   if (line.gone) {
     ++dropped_;
     return Put::gone;
@@ -215,7 +240,7 @@ void Outbox::written(Line& line) {
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
-  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -234,7 +259,8 @@ bool Outbox::hasWaiters(Line& line) {
 
 // Each that is woken may fill the line again, so they are woken one by one.
 void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+  while (!line.waiters.empty() && (!paused_ || line.gone) &&
+         (line.gone || line.packets.size() < kMaxWaitingPackets)) {
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;

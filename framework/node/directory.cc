@@ -109,6 +109,11 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
                   from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
+    // As after its end: but its process has let go in order, and nobody hears of an end.
+    if (claim.getTakesOver()) {
+      entry.unsettled = true;
+      forgetAcquaintances(entry);
+    }
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
@@ -246,7 +251,11 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   });
 
   tellWatchers(entry, reason, false);
-  // Its next process knows nobody yet.
+  forgetAcquaintances(entry);
+}
+
+// Its next process knows nobody yet.
+void Directory::forgetAcquaintances(Entry& entry) {
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
   }
