@@ -90,9 +90,14 @@ void ActorProcess::run() {
   theProcess = this;
   detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
-  outbox_.resend();
-  construct();
-  loop_.run();
+  try {
+    outbox_.resend();
+    construct();
+    loop_.run();
+  } catch (...) {
+    // A commit that failed, say.
+    crash(std::current_exception());
+  }
   end({.kind = ExitKind::normal});
 }
 
@@ -112,7 +117,7 @@ void ActorProcess::construct() {
 }
 
 void ActorProcess::started(Start start) {
-  journal_.keep();
+  journal_.begin();
   outbox_.flush();
   wire::ControlMessage message;
   auto ready = message->initReady();

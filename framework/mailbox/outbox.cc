@@ -157,9 +157,9 @@ void Outbox::number(Packet& packet) {
   std::uint64_t next = packet.first;
   for (const TurnLog::Handle record : packet.records) {
     if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
+    DeskMemory::barrier();
     ++next;
   }
-  DeskMemory::barrier();
 }
 
 void Outbox::flush() {
@@ -174,12 +174,15 @@ void Outbox::flush() {
   }
 }
 
-// It was not written: more may join it until it is.
+// It was not written: more may join it until it is. The last number first: a successor gives new, higher numbers to those that
+// have none, and must not send them before one that has.
 void Outbox::takeNumberBack(Packet& packet) {
   if (packet.repeats) return;
   packet.first = 0;
-  for (const TurnLog::Handle record : packet.records) {
-    if (record != TurnLog::kNoRecord) log_.setNumber(record, 0);
+  for (auto record = packet.records.rbegin(); record != packet.records.rend(); ++record) {
+    if (*record == TurnLog::kNoRecord) continue;
+    log_.setNumber(*record, 0);
+    DeskMemory::barrier();
   }
 }
 
