@@ -32,6 +32,11 @@ class SlotCopy {
 };
 
 void note(const wire::PacketView& packet, unsigned index, Settlement& settlement) {
+  const auto bytes = std::as_bytes(packet.message(index));
+  settlement.dropped.push_back({.sender = packet.header().sender,
+                                .generation = packet.header().generation,
+                                .attempts = 1,
+                                .message = {bytes.begin(), bytes.end()}});
   try {
     const wire::IncomingMessage message(packet.message(index));
     const auto envelope = message.envelope();

@@ -22,10 +22,19 @@ struct CallInHand {
   std::uint16_t method = 0;
 };
 
+// A message that was in hand and was taken off the desk.
+struct InHand {
+  wire::ActorId sender = 0;
+  std::uint32_t generation = 0;  // of the sender
+  unsigned attempts = 0;         // so many processes have begun it
+  std::vector<std::byte> message = {};
+};
+
 struct Settlement {
   std::vector<CallInHand> calls;
-  unsigned casts = 0;   // dropped
-  bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
+  unsigned casts = 0;           // dropped
+  std::vector<InHand> dropped;  // calls and casts, in the order of their slots
+  bool ruined = false;          // overwritten by a stray pointer: no successor can use this memory
 };
 
 // Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid

@@ -185,6 +185,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(std::move(desk));
   }
   entry.claimed = true;
+  entry.ready = false;
   ++entry.generation;
   auto granted = message->initGranted();
   granted.setActor(entry.id);
@@ -203,8 +204,9 @@ void Directory::onStarted(const std::string& from, wire::Control::Started::Reade
 // A restarted supervisor is ready: what its earlier life had, and it has not claimed again, is no part of the tree any more.
 void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   Entry* const entry = byId(up.getActor());
-  if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
-  if (entry->generation != up.getGeneration()) return;
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != up.getGeneration()) return;
+  entry->ready = true;
+  if (!isSupervisor(entry->role)) return;
   std::vector<std::string> left;
   for (auto it = byPath_.lower_bound(entry->path + "/");
        it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
@@ -234,6 +236,7 @@ void Directory::endAllBelow(const Entry& supervisor) {
 
 void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.claimed = false;
+  entry.ready = false;
   entry.pid = 0;
   entry.endReason = reason;
   entry.unsettled = !isSupervisor(entry.role);
@@ -287,18 +290,8 @@ bool Directory::settle(Entry& entry) {
     hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) +
                 " cast(s) in hand, which were dropped");
   }
-  for (const mailbox::CallInHand& call : settlement.calls) {
-    const Entry* const caller = byId(call.caller);
-    if (caller == nullptr || caller->generation != call.generation) continue;
-    wire::ControlMessage message;
-    auto failed = message->initCallFailed();
-    failed.setCall(call.call);
-    failed.setCallee(entry.path.c_str());
-    failed.setInterface(call.interfaceId);
-    failed.setMethod(call.method);
-    wire::write(failed.initReason(), entry.endReason);
-    notify(call.caller, std::move(message));
-  }
+  tellCallers(entry, settlement);
+  giveUp(entry, settlement);
   return true;
 }
 

@@ -23,6 +23,11 @@
 #include "loop/loop.h"
 #include "node/entry.h"
 #include "wire/control_message.h"
+#include "wire/letter.h"
+
+namespace troupe::mailbox {
+struct Settlement;
+}
 
 namespace troupe::node {
 
@@ -32,6 +37,8 @@ class Directory {
     // To the process that the message's `to` names; "/" is the top supervisor.
     std::function<void(wire::ControlMessage)> send;
     std::function<void(const std::string&)> warn;
+    // A message that nobody handles any more. Number, time and method are still to be added.
+    std::function<void(wire::Letter)> dead = [](const wire::Letter&) {};
   };
   Directory(loop::Loop& loop, Hooks hooks);
 
@@ -39,6 +46,10 @@ class Directory {
   void onMessage(wire::ReceivedControl& message);
 
   std::size_t size() const { return byId_.size(); }
+  const std::map<std::string, Entry*>& entries() const { return byPath_; }
+  // Puts the message into the mailbox that it was for, as a cast: nobody waits for its answer any more.
+  // Errors: gone (the actor), overloaded (its mailbox is full), invalid (it is malformed).
+  void resend(const wire::Letter& letter);
 
  private:
   // A request that was passed on to a supervisor.
@@ -73,6 +84,8 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
+  void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
+  void giveUp(const Entry& entry, mailbox::Settlement& settlement);
   void handBack(const Entry& worker);
   bool writeHandedBack();
   void lookAgain();

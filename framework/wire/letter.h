@@ -23,17 +23,17 @@ struct Letter {
   std::uint64_t number = 0;
   std::chrono::system_clock::time_point time = {};
   ActorId actor = 0;
-  std::string path;
+  std::string path = {};
   ActorId sender = 0;
-  std::string senderPath;
+  std::string senderPath = {};
   std::uint32_t senderGeneration = 0;
   std::uint64_t interfaceId = 0;
   std::uint16_t method = 0;
-  std::string methodName;
+  std::string methodName = {};
   bool call = false;
-  ExitReason reason;
+  ExitReason reason = {};
   unsigned attempts = 0;
-  std::vector<std::byte> message;  // framed
+  std::vector<std::byte> message = {};  // framed
 };
 
 // Takes from the message whether it is a call or a cast, and of which method. Where it is malformed, nothing is taken.
