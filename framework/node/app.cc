@@ -1,5 +1,6 @@
 #include <troupe/app.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -136,9 +137,26 @@ struct App::State {
   std::shared_ptr<Blueprint> main;
   std::function<void()> ready = [] {};
   std::optional<supervision::Ticket> ticket;
+  std::string name;
+  bool attachable = true;
+  DeadLetterSpec deadLetters;
 };
 
 namespace {
+
+constexpr std::size_t kLongestName = 64;
+
+bool canBeName(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestName && name[0] != '.' &&
+         std::ranges::all_of(name, [](unsigned char c) { return c > ' ' && c != 0x7f && c != '/'; });
+}
+
+// Of the program's file.
+std::string nameOf(const std::vector<std::string>& arguments) {
+  const std::string program = arguments.empty() ? "" : arguments[0];
+  const std::string name = program.substr(program.rfind('/') + 1);
+  return canBeName(name) ? name : "app";
+}
 
 std::shared_ptr<Blueprint> newRoot() {
   auto blueprint = std::make_shared<Blueprint>();
@@ -195,6 +213,7 @@ App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   os::fillStandardDescriptors();
   if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
   state_->program.arguments.assign(argv, argv + argc);
+  state_->name = nameOf(state_->program.arguments);
   state_->ticket = supervision::readTicket();
   os::reserveTitle(argc, argv);
 }
@@ -240,6 +259,19 @@ void App::supervise(SupervisorSpec spec) {
   blueprint().flags = spec;
 }
 
+void App::name(std::string name) {
+  if (!canBeName(name)) {
+    throw Error(ErrorKind::invalid, "naming the app \"" + name + "\": a name has 1 to " +
+                                        std::to_string(kLongestName) +
+                                        " bytes, no '/' and no white space, and does not begin with a dot");
+  }
+  state_->name = std::move(name);
+}
+
+void App::attachable(bool yes) { state_->attachable = yes; }
+
+void App::deadLetters(DeadLetterSpec spec) { state_->deadLetters = std::move(spec); }
+
 void App::ready(std::function<void()> then) { state_->ready = std::move(then); }
 
 void App::stopWhen(AutoShutdown when) { blueprint().flags.autoShutdown = when; }
@@ -261,7 +293,13 @@ int App::run() {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");
   }
-  node::Root root(std::move(blueprint), state_->program, state_->ready);
+  node::Root root({.blueprint = std::move(blueprint),
+                   .program = state_->program,
+                   .ready = state_->ready,
+                   .name = state_->name,
+                   .attachable = state_->attachable,
+                   .deadLetterBytes = state_->deadLetters.bytes,
+                   .deadLetterFolder = state_->deadLetters.folder});
   return root.run();
 }
 

@@ -11,6 +11,15 @@ std::vector<InheritedDescriptor> Blueprint::allDescriptors() const {
   return all;
 }
 
+std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::uint16_t method) {
+  if (tree.actorClass != nullptr) return tree.actorClass->methodName(interfaceId, method);
+  for (const auto& child : tree.children) {
+    std::string name = methodName(*child, interfaceId, method);
+    if (!name.empty()) return name;
+  }
+  return {};
+}
+
 std::string pathBelow(const std::string& supervisor, const std::string& id) {
   return supervisor == "/" ? "/" + id : supervisor + "/" + id;
 }
