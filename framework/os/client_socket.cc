@@ -1,6 +1,7 @@
 #include "os/client_socket.h"
 
 #include <dirent.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -139,6 +140,11 @@ Fd connectToClientSocket(const ClientSocket& socket) {
   if (error == 0) return made;
   if (error == ECONNREFUSED || error == ENOENT) return {};
   throw Error::system("cannot connect to " + socket.path, error);
+}
+
+void waitReadable(int fd, std::chrono::milliseconds limit) {
+  pollfd poll{.fd = fd, .events = POLLIN, .revents = 0};
+  ::poll(&poll, 1, limit.count() < 0 ? -1 : static_cast<int>(limit.count()));
 }
 
 bool peerIsAllowed(const Fd& connection) {

@@ -13,6 +13,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,8 @@ std::vector<ClientSocket> clientSockets(const std::string& folder);
 
 // A connection, non-blocking. Not valid where nobody answers any more. Errors: system (no permission, the backlog is full).
 Fd connectToClientSocket(const ClientSocket& socket);
+// Until there is something to read, or `limit` is over; negative: no limit.
+void waitReadable(int fd, std::chrono::milliseconds limit);
 // Whether the peer is a process of this user or of root.
 bool peerIsAllowed(const Fd& connection);
 
