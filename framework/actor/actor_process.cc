@@ -31,6 +31,7 @@ ActorProcess::ActorProcess(Assignment assignment)
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
+      leaving_(std::move(assignment.leaving)),
       control_(loop_, std::move(assignment.control),
                {.message = [this](wire::ReceivedControl& message) { onControl(message); },
                 // The supervisor has died; the kernel's SIGKILL is on its way.
@@ -166,6 +167,7 @@ void ActorProcess::sayLeaving(const ExitReason& reason) {
   wire::ControlMessage message;
   wire::write(message->initLeaving(), reason);
   control_.send(std::move(message));
+  if (leaving_) leaving_(reason);
 }
 
 void ActorProcess::crash(std::exception_ptr exception) {

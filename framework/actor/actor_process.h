@@ -10,6 +10,7 @@
 #include <troupe/self.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,8 @@ struct Assignment {
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
+  // Called just before the process ends by itself, with the reason that its supervisor is told.
+  std::function<void(const ExitReason&)> leaving = {};
 };
 
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).
@@ -90,6 +93,7 @@ class ActorProcess {
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;
+  std::function<void(const ExitReason&)> leaving_;
 
   loop::Loop loop_;
   os::Fd deskLock_;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <exception>
 
+#include "node/replay.h"
 #include "node/root.h"
 #include "os/limits.h"
 #include "os/process.h"
@@ -137,6 +138,7 @@ struct App::State {
   std::shared_ptr<Blueprint> main;
   std::function<void()> ready = [] {};
   std::optional<supervision::Ticket> ticket;
+  std::optional<std::string> replay;  // the file of a dead letter
   std::string name;
   bool attachable = true;
   DeadLetterSpec deadLetters;
@@ -165,25 +167,6 @@ std::shared_ptr<Blueprint> newRoot() {
   return blueprint;
 }
 
-// The part of the tree that a ticket is for.
-const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& ticket) {
-  const Blueprint* part = &root;
-  std::string path = "/";
-  while (path != ticket.path) {
-    const std::string step = supervision::stepBelow(ticket.path, path);
-    const std::string full = supervision::pathBelow(path, step);
-    const std::string& id = full == ticket.path ? ticket.declared : step;
-    const Blueprint* next = nullptr;
-    for (const auto& child : part->children) {
-      if (child->declaration.id == id) next = child.get();
-    }
-    if (next == nullptr) return nullptr;
-    part = next;
-    path = full;
-  }
-  return part;
-}
-
 [[noreturn]] void become(const Blueprint& root, supervision::Ticket ticket, const std::string& program) {
   actor::Assignment& assignment = ticket.assignment;
   if (!ticket.type.empty()) {
@@ -195,7 +178,7 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
     assignment.actorClass = constructible->actorClass;
     assignment.factory = constructible->factory;
   } else {
-    const Blueprint* const part = findPart(root, ticket);
+    const Blueprint* const part = supervision::findPart(root, ticket.path, ticket.declared);
     if (part == nullptr || part->actorClass == nullptr) {
       throw Error(ErrorKind::invalid,
                   "becoming " + ticket.path + ": main has declared no such child this time");
@@ -215,6 +198,7 @@ App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   state_->program.arguments.assign(argv, argv + argc);
   state_->name = nameOf(state_->program.arguments);
   state_->ticket = supervision::readTicket();
+  state_->replay = node::fileToReplay(state_->program.arguments);
   os::reserveTitle(argc, argv);
 }
 
@@ -244,6 +228,11 @@ net::Listener App::listen(const std::string& address) {
     if (fd >= 0) return net::Listener::fromFd(fd);
     const auto& listening = state_->ticket->listening;
     return index < listening.size() ? net::Listener::elsewhere(listening[index]) : net::Listener();
+  }
+  if (state_->replay) {
+    // The app itself may be running, and have it.
+    state_->opened->push_back(-1);
+    return net::Listener::elsewhere(address);
   }
   state_->listeners.push_back(net::listen(address));
   state_->opened->push_back(state_->listeners.back().fd());
@@ -289,6 +278,7 @@ int App::run() {
   if (state_->ticket)
     become(*blueprint, std::move(*state_->ticket),
            state_->program.arguments.empty() ? "" : state_->program.arguments[0]);
+  if (state_->replay) node::replay(*blueprint, *state_->replay);
   if (const unsigned threads = os::threadCount(); threads > 1) {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");

@@ -50,6 +50,9 @@ struct Blueprint {
   std::vector<InheritedDescriptor> allDescriptors() const;
 };
 
+// The part of the tree at `path`; its last step is `declared` in the tree: of an instance, the template. Null, where there is none.
+const Blueprint* findPart(const Blueprint& tree, const std::string& path, const std::string& declared);
+
 // "Greeter.greet", from the actor classes of the tree; empty where none of them knows the interface.
 std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::uint16_t method);
 
