@@ -12,6 +12,8 @@ namespace troupe::cli {
 
 namespace {
 
+constexpr std::chrono::seconds kConnecting{10};
+
 // What the app refuses to do is the app's word; what the system refuses, this command's.
 [[noreturn]] void refused(const Error& error) { throw Failure(ExitCode::refused, error.message()); }
 
@@ -60,9 +62,9 @@ os::ClientSocket appCalled(const std::string& name) {
 
 AppLink::AppLink(os::ClientSocket app, Limit limit) : app_(std::move(app)), limit_(limit) {
   try {
-    connection_ = os::connectToClientSocket(app_);
+    connection_ = os::connectToClientSocket(app_, limit_.value_or(kConnecting));
   } catch (const Error& error) {
-    throw Failure(ExitCode::noApp, error.message());
+    throw Failure(ExitCode::noAnswer, error.message());
   }
   if (!connection_.valid()) ended();
 }

@@ -68,7 +68,6 @@ void addLetterCommands(CLI::App& letters, Order& order) {
 }
 
 void addCommands(CLI::App& app, Order& order) {
-  app.require_subcommand(1);
   app.fallthrough();
   app.footer(kFooter);
   app.add_flag("--json", order.style.json, "print one JSON document");
@@ -114,6 +113,7 @@ int main(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? 0 : static_cast<int>(ExitCode::usage);
   }
+  if (!order.run) return fail(ExitCode::usage, "nothing to do was said: see troupe --help");
   if (order.seconds > 0)
     order.style.limit = std::chrono::milliseconds(static_cast<std::int64_t>(order.seconds * 1000));
   try {

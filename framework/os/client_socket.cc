@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
+#include <cstdint>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -37,8 +38,8 @@ sockaddr_un addressOf(const std::string& path) {
   return address;
 }
 
-Fd makeSocket() {
-  Fd made(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Fd makeSocket(int flags = SOCK_NONBLOCK) {
+  Fd made(::socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | flags, 0));
   if (!made.valid()) throw Error::system("cannot make a client socket", errno);
   return made;
 }
@@ -134,12 +135,16 @@ std::vector<ClientSocket> clientSockets(const std::string& folder) {
   return found;
 }
 
-Fd connectToClientSocket(const ClientSocket& socket) {
-  Fd made = makeSocket();
+Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds patience) {
+  Fd made = makeSocket(0);
+  const auto ms = std::max<std::int64_t>(patience.count(), 1);
+  const timeval limit{.tv_sec = ms / 1000, .tv_usec = ms % 1000 * 1000};
+  ::setsockopt(made.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const int error = tryToConnect(made, socket);
-  if (error == 0) return made;
   if (error == ECONNREFUSED || error == ENOENT) return {};
-  throw Error::system("cannot connect to " + socket.path, error);
+  if (error != 0) throw Error::system("cannot connect to " + socket.path, error);
+  setNonBlocking(made.get());
+  return made;
 }
 
 void waitReadable(int fd, std::chrono::milliseconds limit) {

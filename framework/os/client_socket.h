@@ -40,8 +40,9 @@ void removeClientSocket(const ClientSocket& socket);
 // All that are answered, by app and pid; removes those that are stale.
 std::vector<ClientSocket> clientSockets(const std::string& folder);
 
-// A connection, non-blocking. Not valid where nobody answers any more. Errors: system (no permission, the backlog is full).
-Fd connectToClientSocket(const ClientSocket& socket);
+// A connection, non-blocking. Not valid where nobody answers any more. While others wait to be taken in it blocks, for `patience`
+// at most. Errors: system (no permission; EAGAIN, it was not taken in).
+Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds patience);
 // Until there is something to read, or `limit` is over; negative: no limit.
 void waitReadable(int fd, std::chrono::milliseconds limit);
 // Whether the peer is a process of this user or of root.

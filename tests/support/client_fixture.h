@@ -39,18 +39,8 @@ class ClientTest : public testing::Test {
   std::string socketOf(const Program& shop) const {
     return base_ + "/run/shop." + std::to_string(shop.pid());
   }
-  // Waits while the backlog is full.
-  troupe::os::Fd connectTo(Program& shop) const {
-    troupe::os::Fd made;
-    EXPECT_TRUE(shop.waitUntil([&] {
-      try {
-        made = troupe::os::connectToClientSocket({"shop", shop.pid(), socketOf(shop)});
-        return true;
-      } catch (const troupe::Error&) {
-        return false;
-      }
-    }));
-    return made;
+  troupe::os::Fd connectTo(const Program& shop) const {
+    return troupe::os::connectToClientSocket({"shop", shop.pid(), socketOf(shop)}, kPatience);
   }
   static JsonValue json(std::vector<std::string> arguments) {
     arguments.insert(arguments.begin(), "--json");

@@ -135,7 +135,8 @@ TEST_F(ClientTest, EveryBadWishIsAnErrorThatSaysWhatIsWrong) {
   expect({"restart", "shop", "/nobody"}, 1, "nobody");
   expect({"restart", "shop"}, 2, "PATH");
   expect({"dance"}, 2, "dance");
-  expect({}, 2, "ubcommand");
+  expect({}, 2, "nothing to do was said");
+  expect({"dead-letters", "shop", "dance"}, 2, "dance");
   expect({"dead-letters", "shop", "show", "7"}, 1, "there is no dead letter 7");
   expect({"dead-letters", "shop", "show", "x"}, 2, "x");
   expect({"dead-letters", "shop", "resend", "7"}, 1, "there is no dead letter 7");

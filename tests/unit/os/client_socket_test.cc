@@ -6,10 +6,13 @@
 #include <troupe/error.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <vector>
 
 #include "os/channel.h"
 
@@ -17,6 +20,8 @@ namespace {
 
 using namespace troupe::os;
 using troupe::Error;
+
+constexpr std::chrono::seconds kPatience{30};
 
 class ClientSocketTest : public testing::Test {
  protected:
@@ -95,7 +100,7 @@ TEST_F(ClientSocketTest, AConnectionCarriesWholeMessagesFromThisUser) {
   const auto socket = clientSocketOf("shop", clientFolder());
   const Fd listener = listenForClients(socket);
 
-  const Fd client = connectToClientSocket(socket);
+  const Fd client = connectToClientSocket(socket, kPatience);
 
   ASSERT_TRUE(client.valid());
   EXPECT_TRUE(peerIsAllowed(client));
@@ -106,8 +111,22 @@ TEST_F(ClientSocketTest, AConnectionCarriesWholeMessagesFromThisUser) {
 TEST_F(ClientSocketTest, ConnectingToOneThatHasGoneFindsNobody) {
   const std::string folder = clientFolder();
   const pid_t dead = killedListener(folder);
-  EXPECT_FALSE(connectToClientSocket({"shop", dead, folder + "/shop." + std::to_string(dead)}).valid());
-  EXPECT_FALSE(connectToClientSocket({"shop", 1, folder + "/shop.1"}).valid());
+  EXPECT_FALSE(
+      connectToClientSocket({"shop", dead, folder + "/shop." + std::to_string(dead)}, kPatience).valid());
+  EXPECT_FALSE(connectToClientSocket({"shop", 1, folder + "/shop.1"}, kPatience).valid());
+}
+
+TEST_F(ClientSocketTest, WhereNobodyIsTakenInConnectingEndsInTime) {
+  const auto socket = clientSocketOf("shop", clientFolder());
+  const Fd listener = listenForClients(socket);
+  std::vector<Fd> waiting;
+  try {
+    for (int i = 0; i < 1000; ++i)
+      waiting.push_back(connectToClientSocket(socket, std::chrono::milliseconds(20)));
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.systemError(), EAGAIN);
+  }
 }
 
 TEST_F(ClientSocketTest, APathThatIsTooLongIsAnErrorThatNamesIt) {
