@@ -3,6 +3,8 @@
 #include <troupe/error.h>
 #include <troupe/spec.h>
 
+#include <cerrno>
+
 #include "cli/failure.h"
 #include "os/channel.h"
 #include "wire/control_message.h"
@@ -64,7 +66,7 @@ AppLink::AppLink(os::ClientSocket app, Limit limit) : app_(std::move(app)), limi
   try {
     connection_ = os::connectToClientSocket(app_, limit_.value_or(kConnecting));
   } catch (const Error& error) {
-    throw Failure(ExitCode::noAnswer, error.message());
+    throw Failure(error.systemError() == EAGAIN ? ExitCode::noAnswer : ExitCode::noApp, error.message());
   }
   if (!connection_.valid()) ended();
 }

@@ -10,7 +10,7 @@ namespace troupe::cli {
 enum class ExitCode : int {
   refused = 1,   // the app could not do it: no such actor, no such letter, it could not be started, ...
   usage = 2,     // the command line makes no sense, or a file can't be read or written
-  noApp = 3,     // no such app, or several of the name
+  noApp = 3,     // no such app, or several of the name, or one that may not be attached to
   noAnswer = 4,  // the app has ended meanwhile, or does not answer
 };
 

@@ -19,7 +19,7 @@ constexpr const char* kFooter =
     "APP is an app's name, or name.pid where several have that name; PATH is an actor's, such as /shop/till.\n"
     "Apps are found in $TROUPE_RUNTIME_DIR, or $XDG_RUNTIME_DIR/troupe, or /tmp/troupe-<uid>.\n\n"
     "Exit codes: 0 done; 1 the app could not do it, as it says; 2 wrong usage, or a file that can't be used;\n"
-    "3 no such app, or several of that name; 4 the app has ended meanwhile, or does not answer.";
+    "3 no such app, several of that name, or no permission; 4 the app has ended meanwhile, or does not answer.";
 
 // What the command line asks for.
 struct Order {
