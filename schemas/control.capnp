@@ -284,6 +284,11 @@ struct Control {
     drain @58 :Void;
     # To the older process: it should end when its tasks have.
 
+    undeliverable :group {
+      # From any process to the root: messages for an actor that has gone for good.
+      actor @60 :UInt64;
+      packet @61 :Data;
+    }
     up :group {
       # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its
       # earlier life, and not again, has gone for good.

@@ -31,6 +31,7 @@ ActorProcess::ActorProcess(Assignment assignment)
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
+      leaving_(std::move(assignment.leaving)),
       control_(loop_, std::move(assignment.control),
                {.message = [this](wire::ReceivedControl& message) { onControl(message); },
                 // The supervisor has died; the kernel's SIGKILL is on its way.
@@ -40,8 +41,16 @@ ActorProcess::ActorProcess(Assignment assignment)
       memory_(assignment.ends.desk),
       log_(*memory_, generation_),
       kept_(memory_->kept),
-      outbox_(loop_, {.actor = id_, .generation = generation_}, log_,
-              [this](mailbox::Destination to) { introduce(to); }),
+      outbox_(
+          loop_, {.actor = id_, .generation = generation_}, log_,
+          [this](mailbox::Destination to) { introduce(to); },
+          [this](wire::ActorId actor, std::span<const std::byte> packet) {
+            wire::ControlMessage message;
+            auto undeliverable = message->initUndeliverable();
+            undeliverable.setActor(actor);
+            undeliverable.setPacket({reinterpret_cast<const kj::byte*>(packet.data()), packet.size()});
+            control_.send(std::move(message));
+          }),
       desk_(*memory_, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
@@ -182,6 +191,7 @@ void ActorProcess::sayLeaving(const ExitReason& reason) {
   wire::ControlMessage message;
   wire::write(message->initLeaving(), reason);
   control_.send(std::move(message));
+  if (leaving_) leaving_(reason);
 }
 
 void ActorProcess::crash(std::exception_ptr exception) {

@@ -10,6 +10,7 @@
 #include <troupe/self.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -38,6 +39,8 @@ struct Assignment {
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
+  // Called just before the process ends by itself, with the reason that its supervisor is told.
+  std::function<void(const ExitReason&)> leaving = {};
 };
 
 // For a process that is to take over from another one of the same actor: waits until it may, and fills in ends and generation.
@@ -101,6 +104,7 @@ class ActorProcess {
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;
+  std::function<void(const ExitReason&)> leaving_;
 
   loop::Loop loop_;
   os::Fd deskLock_;

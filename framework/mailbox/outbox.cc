@@ -32,10 +32,13 @@ struct Outbox::Line {
   bool waitersTurn = false;  // the next put() is by the one who has waited longest
 };
 
-Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
-    : loop_(loop), owner_(owner), log_(log), introduce_(std::move(introduce)), overdue_(loop, [this] {
-        dropOverdue();
-      }) {}
+Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable)
+    : loop_(loop),
+      owner_(owner),
+      log_(log),
+      introduce_(std::move(introduce)),
+      undeliverable_(std::move(undeliverable)),
+      overdue_(loop, [this] { dropOverdue(); }) {}
 
 Outbox::~Outbox() = default;
 
@@ -310,7 +313,11 @@ void Outbox::close(Destination to) {
   line.full = false;
   line.room.reset();
   line.pipe.reset();
-  for (const auto& packet : line.packets) drop(*packet);
+  for (const auto& packet : line.packets) {
+    if (undeliverable_ && to.lane == wire::Lane::mailbox)
+      undeliverable_(to.actor, packet->content.finish(owner_.actor, owner_.generation, 0));
+    drop(*packet);
+  }
   line.packets.clear();
   wakeWaiters(line);
   lines_.erase(to);

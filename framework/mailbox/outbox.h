@@ -41,7 +41,9 @@ class Outbox {
   };
   // Asks for a write end; the answer is introduced() or close(), later: not from within this.
   using Introduce = std::function<void(Destination)>;
-  Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce);
+  // Is told of each packet that is dropped since its destination has gone for good.
+  using Undeliverable = std::function<void(wire::ActorId, std::span<const std::byte> packet)>;
+  Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable = {});
   ~Outbox();
   // Sends what a predecessor has committed and not written: to be called before anything else is sent.
   void resend();
@@ -120,6 +122,7 @@ class Outbox {
   Owner owner_;
   TurnLog& log_;
   Introduce introduce_;
+  Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   std::uint64_t dropped_ = 0;

@@ -85,6 +85,7 @@ void Directory::handle(const std::string& from, wire::ReceivedControl& message) 
     case wire::Control::INTRODUCE: return onIntroduce(from, message);
     case wire::Control::WATCH: return onWatch(from, message);
     case wire::Control::UNWATCH: return onUnwatch(from, message->getUnwatch());
+    case wire::Control::UNDELIVERABLE: return onUndeliverable(from, message->getUndeliverable());
     case wire::Control::MANAGE: return onManage(from, message);
     case wire::Control::MANAGED: return onManaged(from, message);
     default: hooks_.warn("a control message of " + from + " that the root does not know was dropped");
@@ -192,6 +193,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(std::move(desk));
   }
   entry.claimed = true;
+  entry.ready = false;
   ++entry.generation;
   auto granted = message->initGranted();
   granted.setActor(entry.id);
@@ -210,8 +212,9 @@ void Directory::onStarted(const std::string& from, wire::Control::Started::Reade
 // A restarted supervisor is ready: what its earlier life had, and it has not claimed again, is no part of the tree any more.
 void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   Entry* const entry = byId(up.getActor());
-  if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
-  if (entry->generation != up.getGeneration()) return;
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != up.getGeneration()) return;
+  entry->ready = true;
+  if (!isSupervisor(entry->role)) return;
   std::vector<std::string> left;
   for (auto it = byPath_.lower_bound(entry->path + "/");
        it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
@@ -241,6 +244,7 @@ void Directory::endAllBelow(const Entry& supervisor) {
 
 void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.claimed = false;
+  entry.ready = false;
   entry.pid = 0;
   entry.endReason = reason;
   entry.unsettled = !isSupervisor(entry.role);
@@ -299,18 +303,8 @@ bool Directory::settle(Entry& entry) {
                 std::to_string(settlement.dropped.size() - settlement.calls.size()) +
                 " cast(s) in hand, which were dropped");
   }
-  for (const mailbox::CallInHand& call : settlement.calls) {
-    const Entry* const caller = byId(call.caller);
-    if (caller == nullptr || caller->generation != call.generation) continue;
-    wire::ControlMessage message;
-    auto failed = message->initCallFailed();
-    failed.setCall(call.call);
-    failed.setCallee(entry.path.c_str());
-    failed.setInterface(call.interfaceId);
-    failed.setMethod(call.method);
-    wire::write(failed.initReason(), entry.endReason);
-    notify(call.caller, std::move(message));
-  }
+  tellCallers(entry, settlement);
+  giveUp(entry, settlement);
   return true;
 }
 
@@ -420,6 +414,7 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.claimed) end(entry, reason);
   if (entry.unsettled) settle(entry);
   inherit(entry);
+  bury(entry, entry.endReason != ExitReason{} ? entry.endReason : reason);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
   tellWatchers(entry, told, true);
@@ -434,8 +429,8 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
     notify(holder, std::move(message));
     if (Entry* const other = byId(holder)) other->held.erase(entry.id);
   }
-  goneReasons_.emplace_back(entry.id, told);
-  if (goneReasons_.size() > kGoneRemembered) goneReasons_.pop_front();
+  gone_.push_back({entry.id, entry.path, told});
+  if (gone_.size() > kGoneRemembered) gone_.pop_front();
   if (!entry.name.empty()) names_.erase(entry.name);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
   byPath_.erase(entry.path);

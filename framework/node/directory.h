@@ -24,6 +24,11 @@
 #include "mailbox/destination.h"
 #include "node/entry.h"
 #include "wire/control_message.h"
+#include "wire/letter.h"
+
+namespace troupe::mailbox {
+struct Settlement;
+}
 
 namespace troupe::node {
 
@@ -33,6 +38,8 @@ class Directory {
     // To the process that the message's `to` names; "/" is the top supervisor.
     std::function<void(wire::ControlMessage)> send;
     std::function<void(const std::string&)> warn;
+    // A message that nobody handles any more. Number, time and method are still to be added.
+    std::function<void(wire::Letter)> dead = [](const wire::Letter&) {};
   };
   Directory(loop::Loop& loop, Hooks hooks);
 
@@ -40,6 +47,10 @@ class Directory {
   void onMessage(wire::ReceivedControl& message);
 
   std::size_t size() const { return byId_.size(); }
+  const std::map<std::string, Entry*>& entries() const { return byPath_; }
+  // Puts the message into the mailbox that it was for, as a cast: nobody waits for its answer any more.
+  // Errors: gone (the actor), overloaded (its mailbox is full), invalid (it is malformed).
+  void resend(const wire::Letter& letter);
 
  private:
   // A request that was passed on to a supervisor.
@@ -49,6 +60,11 @@ class Directory {
     std::string supervisor;
   };
 
+  struct Gone {
+    wire::ActorId id = 0;
+    std::string path;
+    ExitReason reason;
+  };
   struct Undelivered {
     mailbox::Destination to;
     std::vector<std::byte> packet;
@@ -82,6 +98,11 @@ class Directory {
   bool settle(Entry& entry);
   void inherit(const Entry& gone);
   bool deliver();
+  void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
+  void giveUp(const Entry& entry, mailbox::Settlement& settlement);
+  void bury(const Entry& entry, const ExitReason& reason);
+  void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
+  void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
   void lookAgain();
   void settleWaiting();
 
@@ -94,6 +115,7 @@ class Directory {
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
   void introduce(Entry& whom, Entry& to);
+  const Gone* findGone(wire::ActorId id) const;
   Error goneError(wire::ActorId id) const;
 
   loop::Loop& loop_;
@@ -103,7 +125,7 @@ class Directory {
   std::unordered_map<wire::ActorId, std::unique_ptr<Entry>> byId_;
   std::map<std::string, Entry*> byPath_;  // ordered, so that what lies below a path is one stretch
   std::unordered_map<std::string, wire::ActorId> names_;
-  std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
+  std::deque<Gone> gone_;  // the last ones
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
   // Messages that those who have gone for good left, on their way.

@@ -24,6 +24,7 @@ struct Entry {
 
   std::uint32_t generation = 0;  // counts the claims
   bool claimed = false;          // a process has it, or is about to
+  bool ready = false;            // that process has become ready
   pid_t pid = 0;
   // The supervisor's life in which it was claimed last: what a restarted supervisor does not claim again has gone.
   std::uint32_t supervisorGeneration = 0;

@@ -72,10 +72,15 @@ void Directory::introduce(Entry& whom, Entry& to) {
   to.holders.insert(whom.id);
 }
 
+const Directory::Gone* Directory::findGone(wire::ActorId id) const {
+  const auto found =
+      std::find_if(gone_.rbegin(), gone_.rend(), [id](const Gone& gone) { return gone.id == id; });
+  return found == gone_.rend() ? nullptr : &*found;
+}
+
 Error Directory::goneError(wire::ActorId id) const {
-  for (auto it = goneReasons_.rbegin(); it != goneReasons_.rend(); ++it) {
-    if (it->first == id) return Error::gone("it has stopped for good: " + it->second.toString(), it->second);
-  }
+  if (const Gone* const gone = findGone(id))
+    return Error::gone("it has stopped for good: " + gone->reason.toString(), gone->reason);
   return Error::gone(id <= lastId_ ? "it has stopped for good" : "there has never been such an actor", {});
 }
 

@@ -1,6 +1,7 @@
 #include "os/packet_pipe.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <troupe/error.h>
 #include <unistd.h>
 
@@ -49,6 +50,11 @@ PacketRead readPacket(int fd, void* into) {
     if (errno != EINTR)
       throw Error::system("cannot read a packet from descriptor " + std::to_string(fd), errno);
   }
+}
+
+std::size_t waitingBytes(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, FIONREAD, &bytes) < 0 ? 0 : static_cast<std::size_t>(bytes);
 }
 
 PipeState writePacket(int fd, const void* packet, std::size_t bytes) {

@@ -37,6 +37,8 @@ struct PacketRead {
 
 // Reads one packet into `into`, which must have room for kPacketBytes. EINTR is retried.
 PacketRead readPacket(int fd, void* into);
+// How many bytes nobody has read yet; 0 where that can't be told.
+std::size_t waitingBytes(int fd);
 PipeState writePacket(int fd, const void* packet, std::size_t bytes);
 
 }  // namespace troupe::os

@@ -329,6 +329,7 @@ bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
     case wire::Control::INTRODUCE:
     case wire::Control::WATCH:
     case wire::Control::UNWATCH:
+    case wire::Control::UNDELIVERABLE:
     case wire::Control::MANAGE: return true;
     case wire::Control::CLAIM:
     case wire::Control::ENDED:
