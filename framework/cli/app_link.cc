@@ -142,10 +142,18 @@ std::vector<ChildLine> AppLink::children(const std::string& supervisor) {
   for (const auto child : list.getChildren()) {
     children.push_back({.id = wire::toString(child.getId()),
                         .path = wire::toString(child.getPath()),
-                        .state = toString(static_cast<ChildState>(child.getState())),
-                        .temporary = child.getRestart() == static_cast<std::uint8_t>(Restart::temporary)});
+                        .state = toString(static_cast<ChildState>(child.getState()))});
   }
   return children;
+}
+
+bool AppLink::isTemporary(const std::string& supervisor, const std::string& id) {
+  const auto answer = ask([&](wire::ClientRequest::Builder request) {
+    request.initManage().setSupervisor(supervisor.c_str());
+    request.getManage().setSpec(id.c_str());
+  });
+  const auto spec = managed(answer);
+  return spec.isSpec() && spec.getSpec().getRestart() == static_cast<std::uint8_t>(Restart::temporary);
 }
 
 void AppLink::stopApp() {

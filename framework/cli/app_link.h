@@ -42,7 +42,6 @@ struct ChildLine {
   std::string id;
   std::string path;
   std::string state;
-  bool temporary = false;
 };
 
 struct LetterList {
@@ -65,6 +64,8 @@ class AppLink {
   // In the order of their paths; "/", the root, is the first.
   std::vector<ActorLine> actors();
   std::vector<ChildLine> children(const std::string& supervisor);
+  // By its spec.
+  bool isTemporary(const std::string& supervisor, const std::string& id);
   void stopApp();
   // Until the app has ended.
   void waitForEnd();

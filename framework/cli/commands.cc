@@ -238,15 +238,13 @@ std::string stop(const std::string& app, const std::string& path, const Style& s
 std::string restart(const std::string& app, const std::string& path, const Style& style) {
   const auto [supervisor, id] = childAt(path);
   AppLink link(appCalled(app), style.limit);
-  for (const ChildLine& child : link.children(supervisor)) {
-    if (child.id != id) continue;
-    if (child.temporary || id.find(':') != std::string::npos) {
-      throw Failure(ExitCode::refused, path + " of " + link.title() +
-                                           " can't be restarted: it is temporary or an instance of a "
-                                           "template, and goes for good when it stops");
-    }
-    if (child.state != "stopped") link.stop(supervisor, id);
+  if (id.find(':') != std::string::npos || link.isTemporary(supervisor, id)) {
+    throw Failure(ExitCode::refused,
+                  path + " of " + link.title() +
+                      " can't be restarted: it is temporary or an instance of a template, and "
+                      "goes for good when it stops");
   }
+  link.stop(supervisor, id);
   return said(style, "restarted", link.title(), path, link.restart(supervisor, id));
 }
 

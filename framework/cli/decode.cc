@@ -164,6 +164,21 @@ std::string Schemas::methodName(std::uint64_t interfaceId, std::uint16_t method)
          found.getProto().getName().cStr();
 }
 
+std::vector<std::string> actorsIn(const wire::Letter& letter) {
+  std::vector<std::string> actors;
+  try {
+    const auto words = wire::wordsOf(letter.message);
+    const wire::IncomingMessage message({words.begin(), words.size()});
+    for (const auto reference : message.envelope().getReferences()) {
+      const std::string path(reference.getPath().cStr(), reference.getPath().size());
+      actors.push_back(path + " (actor " + std::to_string(reference.getActor()) + ")");
+    }
+  } catch (const kj::Exception&) {
+    // A malformed message is shown as bytes.
+  }
+  return actors;
+}
+
 std::string paramsText(const wire::Letter& letter, capnp::StructSchema type) {
   std::string text;
   withParams(letter, type, [&](const capnp::DynamicStruct::Reader& params) {

@@ -32,7 +32,10 @@ class Schemas {
   std::vector<capnp::ParsedSchema> files_;
 };
 
-// For people, and for machines. Actors stand there by their ids and paths.
+// The actors that the message refers to, in the order of its table: "/till (actor 1)".
+std::vector<std::string> actorsIn(const wire::Letter& letter);
+
+// For people, and for machines, who get actors by their ids and paths.
 std::string paramsText(const wire::Letter& letter, capnp::StructSchema type);
 void writeParams(Json& json, const wire::Letter& letter, capnp::StructSchema type);
 

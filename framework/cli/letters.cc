@@ -60,6 +60,7 @@ std::string asText(const wire::Letter& letter, const ParamsType& type) {
   line("reason", letter.reason.toString());
   line("attempts", std::to_string(letter.attempts));
   line("message", sizeText(letter.message.size()));
+  for (const std::string& actor : actorsIn(letter)) line("refers to", actor);
   return text + (type ? paramsText(letter, *type) + "\n" : hexText(letter.message, "  "));
 }
 

@@ -47,7 +47,13 @@ void Clients::accept() {
       poll_->want(loop::Interest::none);
       return again_.startIn(kAcceptAgain);
     }
-    if (os::peerIsAllowed(connection)) add(std::move(connection));
+    if (!os::peerIsAllowed(connection)) continue;
+    try {
+      add(std::move(connection));
+    } catch (const Error& error) {
+      warn_("a client was turned away: " + error.message());
+      clients_.erase(last_);
+    }
   }
 }
 

@@ -18,7 +18,7 @@ class World {
  public:
   World()
       : office_({.app = "shop", .bytes = 100'000}),
-        directory_(loop_, {.send = [this](wire::ControlMessage message) { onSent(message); },
+        directory_(loop_, {.send = [](wire::ControlMessage message) { onSent(message); },
                            .warn = [](const std::string&) {}}),
         requests_(directory_, office_.letters(), [] {}) {
     wire::ControlMessage claim;

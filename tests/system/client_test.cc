@@ -192,6 +192,7 @@ TEST_F(ClientTest, ALetterIsDecodedByItsSchema) {
   EXPECT_EQ(letter["parameters"]["by"]["path"].text, "/till");
   const Said said = troupeSays({"dead-letters", "shop", "show", "1", "--schema", schema()});
   EXPECT_NE(said.out.find("from = \"a thief\""), std::string::npos) << said.out;
+  EXPECT_NE(said.out.find("refers to /till (actor "), std::string::npos) << said.out;
   const Said bare = troupeSays({"dead-letters", "shop", "show", "1"});
   EXPECT_EQ(bare.code, 0);
   EXPECT_NE(bare.out.find("a thief"), std::string::npos) << "as bytes: " << bare.out;
