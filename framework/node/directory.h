@@ -49,6 +49,14 @@ class Directory {
     std::string supervisor;
   };
 
+  // One that has gone for good, and whose last process may be dying still.
+  struct Leaving {
+    std::unique_ptr<Entry> entry;
+    ExitReason reason;
+    loop::Clock::time_point since;
+    bool inherited = false;
+  };
+
   struct Undelivered {
     mailbox::Destination to;
     std::vector<std::byte> packet;
@@ -79,10 +87,15 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
-  void inherit(const Entry& gone);
+  bool inherit(const Entry& gone);
   bool deliver();
   void lookAgain();
   void settleWaiting();
+
+  // leaving.cc: the last acts of those that have gone for good
+  bool finishLeaving();
+  bool leave(Leaving& leaving);
+  bool awaitsAnswers(wire::ActorId whom) const;
 
   // questions.cc: from anybody
   void onFind(const std::string& from, wire::ReceivedControl& message);
@@ -105,6 +118,7 @@ class Directory {
   std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
+  std::vector<Leaving> leaving_;
   // Messages that those who have gone for good left, on their way.
   std::deque<Undelivered> undelivered_;
   loop::Timer again_;

@@ -1,0 +1,46 @@
+// What is left to do when an actor has gone for good: its process may be dying still, since the kernel kills what a dead supervisor
+// leaves in its own time; and what it has said must arrive before the news that it has gone.
+#include <algorithm>
+
+#include "node/directory.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::node {
+
+// False where it has to be called again.
+bool Directory::finishLeaving() {
+  bool delivered = deliver();
+  std::erase_if(leaving_, [&](Leaving& leaving) { return leave(leaving); });
+  // What was inherited just now.
+  if (!undelivered_.empty()) delivered = deliver();
+  return delivered && leaving_.empty();
+}
+
+bool Directory::leave(Leaving& leaving) {
+  Entry& entry = *leaving.entry;
+  if (!leaving.inherited) {
+    const bool patient = loop::Clock::now() - leaving.since < kDeskPatience;
+    if ((entry.unsettled && !settle(entry) && patient) || (!inherit(entry) && patient)) return false;
+    leaving.inherited = true;
+    deliver();
+  }
+  std::erase_if(entry.holders, [&](wire::ActorId holder) {
+    if (awaitsAnswers(holder)) return false;
+    wire::ControlMessage message;
+    auto gone = message->initGone();
+    gone.setActor(entry.id);
+    wire::write(gone.initReason(), leaving.reason);
+    notify(holder, std::move(message));
+    if (Entry* const other = byId(holder)) other->held.erase(entry.id);
+    return true;
+  });
+  return entry.holders.empty();
+}
+
+bool Directory::awaitsAnswers(wire::ActorId whom) const {
+  return std::any_of(undelivered_.begin(), undelivered_.end(), [&](const Undelivered& message) {
+    return message.to == mailbox::Destination{whom, wire::Lane::reply};
+  });
+}
+
+}  // namespace troupe::node
