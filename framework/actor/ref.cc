@@ -58,8 +58,12 @@ class PendingCast {
       : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
 
   void place() {
-    const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
-    if (put == mailbox::Outbox::Put::noRoom) return wait();
+    try {
+      const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
+      if (put == mailbox::Outbox::Put::noRoom) return wait();
+    } catch (const Error& caught) {
+      error = caught;
+    }
     placed = true;
     if (const auto handle = std::exchange(waiting, {})) handle.resume();
   }
@@ -69,6 +73,7 @@ class PendingCast {
   const std::string& method() const { return method_; }
 
   bool placed = false;
+  std::optional<Error> error;  // there was room, and its turn holds back too much already
   std::coroutine_handle<> waiting;
 
  private:
@@ -96,6 +101,7 @@ void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
 }
 
 void CastHandle::check() const {
+  if (cast_ && cast_->error) throw Error(*cast_->error);
   if (placed()) return;
   throw Error(ErrorKind::overloaded,
               "casting " + cast_->method() +

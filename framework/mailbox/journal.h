@@ -22,7 +22,7 @@ namespace troupe::mailbox {
 // What a turn sends, held back until it ends.
 class StagedMessages {
  public:
-  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes of one turn
+  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes of one turn's casts
 
   void add(Destination to, std::span<const std::byte> message,
            loop::Clock::time_point deadline = loop::Clock::time_point::max());

@@ -14,8 +14,6 @@ using supervision::isWithin;
 namespace {
 
 constexpr auto kLookAgain = std::chrono::milliseconds(2);
-// By then the process that holds on to a desk is no process of an earlier life that is just dying.
-constexpr auto kDeskPatience = std::chrono::seconds(10);
 constexpr std::size_t kGoneRemembered = 4096;
 constexpr std::uint32_t kMostRetries = 254;
 
@@ -318,7 +316,7 @@ void Directory::lookAgain() {
 }
 
 void Directory::settleWaiting() {
-  bool more = !deliver();
+  bool more = !finishLeaving();
   for (const auto& [id, entry] : byId_) {
     if (entry->unsettled && !settle(*entry)) more = true;
   }
@@ -343,11 +341,11 @@ void Directory::settleWaiting() {
 }
 
 // What a worker had before it, and has not begun, is its pool's. What an actor has sent and could not write any more leaves all the
-// same.
-void Directory::inherit(const Entry& gone) {
-  if (isSupervisor(gone.role)) return;
+// same. False where a process still has the desk.
+bool Directory::inherit(const Entry& gone) {
+  if (isSupervisor(gone.role)) return true;
   try {
-    if (os::lockedByAnother(gone.desk)) return;
+    if (os::lockedByAnother(gone.desk)) return false;
     const Entry* const pool = gone.role == wire::Role::poolWorker ? byPath(parentOf(gone.path)) : nullptr;
     if (pool != nullptr) {
       for (auto& packet : mailbox::takeUnhandled(gone.desk))
@@ -355,27 +353,10 @@ void Directory::inherit(const Entry& gone) {
     }
     for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation))
       undelivered_.push_back({unsent.to, std::move(unsent.packet)});
-    if (!deliver()) again_.startIn(kLookAgain);
   } catch (const Error& error) {
     hooks_.warn("the messages of " + gone.path + ", which has gone, are lost: " + error.message());
   }
-}
-
-// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
-bool Directory::deliver() {
-  std::unordered_set<wire::ActorId> full;
-  std::erase_if(undelivered_, [&](const Undelivered& message) {
-    if (full.contains(message.to.actor)) return false;
-    const Entry* const entry = byId(message.to.actor);
-    if (entry == nullptr) return true;
-    const bool reply = message.to.lane == wire::Lane::reply;
-    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
-    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
-    if (state != os::PipeState::wouldBlock) return true;
-    full.insert(message.to.actor);
-    return false;
-  });
-  return undelivered_.empty();
+  return true;
 }
 
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
@@ -412,29 +393,20 @@ void Directory::forget(const std::string& path, const ExitReason& reason) {
 
 void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.claimed) end(entry, reason);
-  if (entry.unsettled) settle(entry);
-  inherit(entry);
-  bury(entry, entry.endReason != ExitReason{} ? entry.endReason : reason);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
   tellWatchers(entry, told, true);
   for (const wire::ActorId watcher : entry.watchers) {
     if (Entry* const other = byId(watcher)) other->watched.erase(entry.id);
   }
-  for (const wire::ActorId holder : entry.holders) {
-    wire::ControlMessage message;
-    auto gone = message->initGone();
-    gone.setActor(entry.id);
-    wire::write(gone.initReason(), told);
-    notify(holder, std::move(message));
-    if (Entry* const other = byId(holder)) other->held.erase(entry.id);
-  }
   gone_.push_back({entry.id, entry.path, told});
   if (gone_.size() > kGoneRemembered) gone_.pop_front();
   if (!entry.name.empty()) names_.erase(entry.name);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
   byPath_.erase(entry.path);
-  byId_.erase(entry.id);
+  auto gone = byId_.extract(entry.id);
+  leaving_.push_back({std::move(gone.mapped()), told, loop::Clock::now()});
+  if (!finishLeaving()) again_.startIn(kLookAgain);
 }
 
 }  // namespace troupe::node

@@ -65,6 +65,14 @@ class Directory {
     std::string path;
     ExitReason reason;
   };
+  // One that has gone for good, and whose last process may be dying still.
+  struct Leaving {
+    std::unique_ptr<Entry> entry;
+    ExitReason reason;
+    loop::Clock::time_point since;
+    bool inherited = false;
+  };
+
   struct Undelivered {
     mailbox::Destination to;
     std::vector<std::byte> packet;
@@ -96,15 +104,21 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
-  void inherit(const Entry& gone);
+  bool inherit(const Entry& gone);
   bool deliver();
   void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
   void giveUp(const Entry& entry, mailbox::Settlement& settlement);
   void bury(const Entry& entry, const ExitReason& reason);
+  void buryMailbox(const Entry& entry, const ExitReason& reason);
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
   void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
   void lookAgain();
   void settleWaiting();
+
+  // leaving.cc: the last acts of those that have gone for good
+  bool finishLeaving();
+  bool leave(Leaving& leaving);
+  bool awaitsAnswers(wire::ActorId whom) const;
 
   // questions.cc: from anybody
   void onFind(const std::string& from, wire::ReceivedControl& message);
@@ -128,6 +142,7 @@ class Directory {
   std::deque<Gone> gone_;  // the last ones
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
+  std::vector<Leaving> leaving_;
   // Messages that those who have gone for good left, on their way.
   std::deque<Undelivered> undelivered_;
   loop::Timer again_;

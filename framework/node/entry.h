@@ -45,6 +45,9 @@ struct Entry {
   std::unordered_set<wire::ActorId> watched;   // those it watches
 };
 
+// By then the process that holds on to a desk is no process of an earlier life that is just dying.
+inline constexpr auto kDeskPatience = std::chrono::seconds(10);
+
 // A claim that waits until no process of an earlier life has the desk any more.
 struct WaitingClaim {
   wire::ActorId entry = 0;

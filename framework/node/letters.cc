@@ -43,20 +43,23 @@ void Directory::giveUp(const Entry& entry, mailbox::Settlement& settlement) {
 
 // Casts that no process will begin any more. The callers of calls among them are told that the actor has gone.
 void Directory::bury(const Entry& entry, const ExitReason& reason) {
-  const wire::Letter letter{.actor = entry.id, .path = entry.path, .reason = reason};
   try {
     if (entry.role == wire::Role::actor && !os::lockedByAnother(entry.desk)) {
-      for (const auto& packet : mailbox::takeUnhandled(entry.desk)) buryPacket(letter, packet);
+      for (const auto& packet : mailbox::takeUnhandled(entry.desk))
+        buryPacket({.actor = entry.id, .path = entry.path, .reason = reason}, packet);
     }
-    if (!entry.mailbox.valid()) return;
-    alignas(8) std::byte packet[os::kPacketBytes];
-    for (;;) {
-      const auto read = os::readPacket(entry.mailbox.get(), packet);
-      if (read.state != os::PipeState::done) return;
-      buryPacket(letter, {packet, read.bytes});
-    }
+    buryMailbox(entry, reason);
   } catch (const Error& error) {
     hooks_.warn("casts for " + entry.path + ", which has gone, are lost: " + error.message());
+  }
+}
+
+void Directory::buryMailbox(const Entry& entry, const ExitReason& reason) {
+  alignas(8) std::byte packet[os::kPacketBytes];
+  while (entry.mailbox.valid()) {
+    const auto read = os::readPacket(entry.mailbox.get(), packet);
+    if (read.state != os::PipeState::done) return;
+    buryPacket({.actor = entry.id, .path = entry.path, .reason = reason}, {packet, read.bytes});
   }
 }
 

@@ -45,6 +45,14 @@ TEST(SamplesTest, ProducerIsSlowedDownAndNoDishIsLost) {
   EXPECT_EQ(kitchen.errors(), "");
 }
 
+TEST(SamplesTest, BankLosesAndMakesNoMoney) {
+  Program bank(samplePath("bank"));
+
+  expectEnd(bank, 0);
+
+  EXPECT_EQ(bank.output(), "after many transfers and many kills the balances add up to 8000 of 8000\n");
+}
+
 TEST(SamplesTest, DemonstrationShowsThatKillsCostNobodyElseAnything) {
   Program demo(samplePath("echo_demo"), {"--seconds", "2", "--clients", "50"});
 

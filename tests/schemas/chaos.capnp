@@ -18,3 +18,13 @@ interface Driver {
   # One that makes load until it is told to finish.
   finish @0 () -> (last :UInt64);
 }
+
+interface Vault {
+  deposit @0 (id :UInt64) -> (balance :Int64);
+  # An amount that follows from the id.
+
+  move    @1 (to :Text, amount :Int64) -> stream;
+  credit  @2 (amount :Int64) -> stream;
+  audit   @3 (from :UInt32) -> (balance :Int64, credits :UInt64, ids :List(UInt64));
+  # Some of the deposits, in order.
+}

@@ -132,6 +132,8 @@ TEST_F(QuestionsTest, WhoWasIntroducedIsToldThatItHasGoneAndItsNextProcessIsNot)
   introduced("/shop/clerk", till_);
   dies(other_, {.kind = ExitKind::signaled, .code = SIGKILL});
   other_ = claim("/other");
+  dies(till_, {.kind = ExitKind::shutdown}, "/shop");
+  log();
   forget("/shop/till", {.kind = ExitKind::shutdown}, "/shop");
   EXPECT_EQ(log(), "/shop/clerk: gone " + std::to_string(till_.id) + " (stopped)\n");
 }

@@ -1,0 +1,73 @@
+// What is left to do when an actor has gone for good: its process may be dying still, since the kernel kills what a dead supervisor
+// leaves in its own time; and what it has said must arrive before the news that it has gone.
+#include <algorithm>
+
+#include "node/directory.h"
+#include "os/packet_pipe.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::node {
+
+// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
+bool Directory::deliver() {
+  std::unordered_set<wire::ActorId> full;
+  std::erase_if(undelivered_, [&](const Undelivered& message) {
+    if (full.contains(message.to.actor)) return false;
+    const Entry* const entry = byId(message.to.actor);
+    if (entry == nullptr) {
+      const Gone* const gone = findGone(message.to.actor);
+      if (gone != nullptr && message.to.lane == wire::Lane::mailbox)
+        buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, message.packet);
+      return true;
+    }
+    const bool reply = message.to.lane == wire::Lane::reply;
+    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
+    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
+    if (state != os::PipeState::wouldBlock) return true;
+    full.insert(message.to.actor);
+    return false;
+  });
+  return undelivered_.empty();
+}
+
+// False where it has to be called again.
+bool Directory::finishLeaving() {
+  bool delivered = deliver();
+  std::erase_if(leaving_, [&](Leaving& leaving) { return leave(leaving); });
+  // What was inherited just now.
+  if (!undelivered_.empty()) delivered = deliver();
+  return delivered && leaving_.empty();
+}
+
+bool Directory::leave(Leaving& leaving) {
+  Entry& entry = *leaving.entry;
+  if (!leaving.inherited) {
+    const bool patient = loop::Clock::now() - leaving.since < kDeskPatience;
+    if ((entry.unsettled && !settle(entry) && patient) || (!inherit(entry) && patient)) return false;
+    leaving.inherited = true;
+    bury(entry, leaving.reason);
+    deliver();
+  }
+  std::erase_if(entry.holders, [&](wire::ActorId holder) {
+    if (awaitsAnswers(holder)) return false;
+    wire::ControlMessage message;
+    auto gone = message->initGone();
+    gone.setActor(entry.id);
+    wire::write(gone.initReason(), leaving.reason);
+    notify(holder, std::move(message));
+    if (Entry* const other = byId(holder)) other->held.erase(entry.id);
+    return true;
+  });
+  if (!entry.holders.empty()) return false;
+  // What has come meanwhile, from those who did not know yet.
+  buryMailbox(entry, leaving.reason);
+  return true;
+}
+
+bool Directory::awaitsAnswers(wire::ActorId whom) const {
+  return std::any_of(undelivered_.begin(), undelivered_.end(), [&](const Undelivered& message) {
+    return message.to == mailbox::Destination{whom, wire::Lane::reply};
+  });
+}
+
+}  // namespace troupe::node
