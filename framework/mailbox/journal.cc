@@ -6,11 +6,10 @@ namespace troupe::mailbox {
 
 void StagedMessages::add(Destination to, std::span<const std::byte> message,
                          loop::Clock::time_point deadline) {
-  if (bytes_.size() + message.size() > kMostStaged) {
-    throw Error(ErrorKind::overloaded, "this turn holds back " + std::to_string(bytes_.size()) +
-                                           " bytes of casts already, and with " +
-                                           std::to_string(message.size()) + " more it would exceed " +
-                                           std::to_string(kMostStaged));
+  if (bytes() + TurnLog::bytesOf(message.size()) > kMostStaged) {
+    throw Error(ErrorKind::overloaded,
+                "this turn holds back " + std::to_string(bytes()) + " bytes of casts already, and with " +
+                    std::to_string(message.size()) + " more it would exceed " + std::to_string(kMostStaged));
   }
   items_.push_back({to, bytes_.size(), message.size(), deadline, TurnLog::kNoRecord});
   bytes_.insert(bytes_.end(), message.begin(), message.end());
@@ -22,12 +21,14 @@ void StagedMessages::clear() {
 }
 
 void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep) {
-  const bool kept = keep && kept_.addTo(log_);
-  if (!kept && staged.empty()) {
+  const std::size_t keeping = keep ? kept_.bytesTouched() : 0;
+  if (keeping == 0 && staged.empty()) {
     // One store is all there is to do.
     if (done) desk_.finish(*done);
     return;
   }
+  log_.makeRoom(TurnLog::bytesOf(0) + keeping + staged.bytes());
+  const bool kept = keeping > 0 && kept_.addTo(log_);
   if (done) log_.addDone(done->slot, done->index, desk_.arrivalOf(*done));
   const auto messageOf = [&](const StagedMessages::Item& item) {
     return std::span<const std::byte>(staged.bytes_).subspan(item.offset, item.bytes);
@@ -42,7 +43,9 @@ void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, b
 }
 
 void Journal::send(Destination to, std::span<const std::byte> message, bool keep) {
-  const bool kept = keep && kept_.addTo(log_);
+  const std::size_t keeping = keep ? kept_.bytesTouched() : 0;
+  log_.makeRoom(keeping + TurnLog::bytesOf(message.size()));
+  const bool kept = keeping > 0 && kept_.addTo(log_);
   const auto record = log_.addMessage(to, loop::Clock::time_point::max().time_since_epoch().count(), message);
   log_.commit();
   if (kept) kept_.carryOut();
@@ -51,7 +54,10 @@ void Journal::send(Destination to, std::span<const std::byte> message, bool keep
 }
 
 void Journal::keep() {
-  if (!kept_.addTo(log_)) return;
+  const std::size_t keeping = kept_.bytesTouched();
+  if (keeping == 0) return;
+  log_.makeRoom(keeping);
+  kept_.addTo(log_);
   log_.commit();
   kept_.carryOut();
   log_.carriedOut();

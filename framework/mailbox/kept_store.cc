@@ -9,8 +9,16 @@ namespace troupe::mailbox {
 
 namespace {
 
+constexpr const char* kSenseless = "the memory that a predecessor left makes no sense";
+
 std::string_view nameOf(const KeptEntry& entry) {
   return {entry.name, ::strnlen(entry.name, kKeptNameBytes)};
+}
+
+// What it says of its place is true of any memory but such as a stray pointer has written to.
+bool isSound(const KeptEntry& entry) {
+  return entry.capacity <= kLargestKept && entry.bytes <= entry.capacity &&
+         entry.offset <= kKeptBytes - entry.capacity;
 }
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
@@ -23,9 +31,7 @@ std::optional<KeptStore::Found> KeptStore::find(std::string_view name) const {
   for (std::size_t i = std::min<std::size_t>(memory_.entries, kKeptEntries); i-- > 0;) {
     const KeptEntry& entry = memory_.entry[i];
     if (entry.written == 0 || nameOf(entry) != name) continue;
-    if (entry.bytes > entry.capacity || entry.capacity > kLargestKept ||
-        entry.offset > kKeptBytes - entry.capacity)
-      refuse(name, "the memory that a predecessor left makes no sense");
+    if (!isSound(entry)) refuse(name, kSenseless);
     return Found{entry.fingerprint, {memory_.bytes + entry.offset, entry.bytes}};
   }
   return std::nullopt;
@@ -38,7 +44,7 @@ std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std
     if (nameOf(memory_.entry[value.entry]) == name)
       refuse(name, "this actor keeps another value of that name");
   }
-  values_.push_back({.entry = entry, .write = std::move(write)});
+  values_.push_back({.entry = entry, .capacity = capacity, .write = std::move(write)});
   return values_.size() - 1;
 }
 
@@ -53,12 +59,13 @@ std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint
   for (std::size_t i = entries; i-- > 0;) {
     const KeptEntry& entry = memory_.entry[i];
     if (nameOf(entry) != name) continue;
+    if (!isSound(entry)) refuse(name, kSenseless);
     if (entry.fingerprint == fingerprint && entry.capacity == capacity) return i;
     break;
   }
   if (entries == kKeptEntries)
     refuse(name, "an actor keeps " + std::to_string(kKeptEntries) + " values at most, old layouts included");
-  if (memory_.used + capacity > kKeptBytes)
+  if (memory_.used > kKeptBytes - capacity)
     refuse(name, "an actor keeps " + std::to_string(kKeptBytes) + " bytes at most, and " +
                      std::to_string(memory_.used) + " are taken");
   KeptEntry& entry = memory_.entry[entries];
@@ -76,6 +83,12 @@ std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint
 void KeptStore::touch(std::size_t index) {
   if (std::exchange(values_[index].touched, true)) return;
   touched_.push_back(index);
+}
+
+std::size_t KeptStore::bytesTouched() const {
+  std::size_t bytes = 0;
+  for (const std::size_t index : touched_) bytes += TurnLog::bytesOf(values_[index].capacity);
+  return bytes;
 }
 
 bool KeptStore::addTo(TurnLog& log) {
