@@ -2,6 +2,8 @@
 
 #include <troupe/error.h>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 void StagedMessages::add(Destination to, std::span<const std::byte> message,
@@ -30,15 +32,20 @@ void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, b
   log_.makeRoom(TurnLog::bytesOf(0) + keeping + staged.bytes());
   const bool kept = keeping > 0 && kept_.addTo(log_);
   if (done) log_.addDone(done->slot, done->index, desk_.arrivalOf(*done));
+  os::killPoint("adding");
   const auto messageOf = [&](const StagedMessages::Item& item) {
     return std::span<const std::byte>(staged.bytes_).subspan(item.offset, item.bytes);
   };
   for (auto& item : staged.items_)
     item.record = log_.addMessage(item.to, item.deadline.time_since_epoch().count(), messageOf(item));
   log_.commit();
+  os::killPoint("committed");
   if (done) desk_.finish(*done);
+  os::killPoint("doneMarked");
   if (kept) kept_.carryOut();
+  os::killPoint("keptCopied");
   log_.carriedOut();
+  os::killPoint("carriedOut");
   for (const auto& item : staged.items_) outbox_.send(item.to, messageOf(item), item.record, item.deadline);
 }
 

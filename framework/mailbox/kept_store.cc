@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 namespace {
@@ -105,6 +107,7 @@ void KeptStore::carryOut() {
     Value& value = values_[index];
     KeptEntry& entry = memory_.entry[value.entry];
     std::memcpy(memory_.bytes + entry.offset, value.bytes.data(), value.bytes.size());
+    os::killPoint("keeping");
     entry.bytes = value.bytes.size();
     DeskMemory::barrier();
     entry.written = 1;

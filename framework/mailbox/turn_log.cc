@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 namespace {
@@ -152,6 +154,7 @@ void TurnLog::makeRoom(std::size_t bytes) {
 void TurnLog::commit() {
   reserved_ = 0;
   DeskMemory::barrier();
+  os::killPoint("storing");
   end_ = head_;
   publish();
   DeskMemory::barrier();
@@ -174,6 +177,7 @@ bool TurnLog::moveSome(std::size_t bytes) {
       const std::uint32_t offset = place(size, room);
       std::memcpy(log_.bytes + offset, log_.bytes + walk.offset(), size);
       offsets_[record.handle] = offset;
+      os::killPoint("moving");
       moved += size;
     }
     first = walk.offset() + static_cast<std::uint32_t>(sizeof record + record.bytes);
