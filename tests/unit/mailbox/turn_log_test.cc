@@ -16,9 +16,9 @@ namespace {
 
 using Bytes = std::vector<std::byte>;
 
-// Of that length, and told from all others by its number.
+// About that long, and told from all others by its number.
 Bytes messageOf(std::uint64_t number, std::size_t bytes) {
-  Bytes message(std::max(bytes, sizeof number), static_cast<std::byte>(number));
+  Bytes message(std::max(bytes / 8 * 8, sizeof number), static_cast<std::byte>(number));
   std::memcpy(message.data(), &number, sizeof number);
   return message;
 }
