@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "actor/describe_exception.h"
+#include "os/kill_point.h"
 #include "os/process.h"
 #include "wire/reason_codec.h"
 
@@ -99,6 +100,7 @@ void ActorProcess::run() {
   theProcess = this;
   detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
+  os::setKillPath(path_);
   try {
     outbox_.resend();
     construct();
@@ -117,6 +119,7 @@ void ActorProcess::construct() {
   } catch (...) {
     crash(std::current_exception());
   }
+  os::killPoint("constructed");
   if (class_.init == nullptr) return started({});
   const auto result = std::make_shared<Start>();
   life_.spawn(
@@ -128,11 +131,13 @@ void ActorProcess::construct() {
 void ActorProcess::started(Start start) {
   journal_.begin();
   outbox_.flush();
+  os::killPoint("beforeReady");
   wire::ControlMessage message;
   auto ready = message->initReady();
   ready.setIgnored(start.ignored);
   ready.setInfo(start.info.c_str());
   control_.send(std::move(message));
+  os::killPoint("afterReady");
   ready_ = true;
   if (start.ignored && !ending_) ending_ = ExitReason{.kind = ExitKind::normal};
   if (ending_) return windDown();
@@ -217,6 +222,7 @@ void ActorProcess::introduce(mailbox::Destination to) {
 }
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
+  os::killPoint("introduced");
   if (answer->isIntroduced() && answer.has(0))
     return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())

@@ -1,5 +1,6 @@
 #include "actor/server.h"
 
+#include "os/kill_point.h"
 #include "wire/message.h"
 
 namespace troupe {
@@ -199,6 +200,7 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
 void Server::finish(Turn::State& turn) {
   if (turn.isCall) stageAnswer(turn);
   turn.over = true;
+  os::killPoint("handled");
   // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
   journal_.commit(turn.message.token, turn.staged, true);
   outbox_.flush();

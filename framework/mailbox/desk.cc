@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mailbox/last_from.h"
+#include "os/kill_point.h"
 #include "os/packet_pipe.h"
 
 namespace troupe::mailbox {
@@ -52,6 +53,7 @@ std::optional<Desk::Message> Desk::next() {
       const std::uint64_t bit = 1ULL << index;
       if (begunOf(slot) & bit) continue;
       slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
+      os::killPoint("begun");
       return Message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
                      .sender = packet_.header().sender,
                      .generation = packet_.header().generation,
@@ -100,6 +102,7 @@ bool Desk::readIntoFreeSlot() {
     const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) return false;
+    os::killPoint("packetRead");
     extent_[free] = read.bytes;
     if (read.bytes < sizeof(wire::PacketHeader) || memory_.header(free).bytes != read.bytes) {
       const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
@@ -121,6 +124,7 @@ void Desk::clear(std::size_t at) {
   DeskMemory::barrier();
   std::memset(memory_.packets[at], 0, extent_[at]);
   extent_[at] = 0;
+  os::killPoint("freeing");
   slot.begun.store(0, std::memory_order_relaxed);
   slot.done.store(0, std::memory_order_relaxed);
   slot.judged = 0;
@@ -141,6 +145,7 @@ bool Desk::open(std::size_t slot) {
     return false;
   }
   judge(memory_, slot, packet_.header());
+  os::killPoint("noted");
   slot_ = slot;
   index_ = 0;
   open_ = true;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "os/kill_point.h"
 #include "os/packet_pipe.h"
 
 namespace troupe::mailbox {
@@ -57,6 +58,7 @@ void Outbox::resend() {
     Line& line = lineTo(unsent.to);
     const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
     append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
+    os::killPoint("resending");
   }
   flush();
 }
@@ -151,12 +153,14 @@ void Outbox::append(Line& line, const Item& item) {
 void Outbox::number(Packet& packet) {
   if (packet.first != 0) return;
   packet.first = log_.number(packet.content.messages());
+  os::killPoint("numbering");
   std::uint64_t next = packet.first;
   for (const TurnLog::Handle record : packet.records) {
     if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
     DeskMemory::barrier();
     ++next;
   }
+  os::killPoint("numbered");
 }
 
 void Outbox::flush() {
@@ -231,7 +235,9 @@ void Outbox::waitForRoom(Line& line) {
 void Outbox::written(Line& line) {
   auto packet = std::move(line.packets.front());
   line.packets.pop_front();
+  os::killPoint("written");
   release(*packet);
+  os::killPoint("released");
   packet->content.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);

@@ -128,7 +128,7 @@ std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner
     const std::uint64_t number = message.sequence != 0 ? message.sequence : log.number(1);
     wire::PacketBuilder builder;
     // A lie about its framing is the business of whoever reads it.
-    if (message.bytes.empty() || !builder.append(message.bytes)) continue;
+    builder.append(message.bytes);
     const auto whole = builder.finish(owner, generation, number, wire::kMayRepeat);
     packets.push_back({message.to, {whole.begin(), whole.end()}});
   }

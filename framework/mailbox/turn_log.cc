@@ -6,6 +6,8 @@
 #include <cstring>
 #include <limits>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 namespace {
@@ -15,6 +17,9 @@ namespace {
 constexpr std::size_t kComfortable = 64u << 10;
 // From here on messages that do not leave are moved out of the way.
 constexpr std::size_t kCrowded = kLogBytes / 8 * 3;
+constexpr int kMostRounds = 16;
+
+Error tooLarge() { return {ErrorKind::overloaded, "a turn's changes do not fit its log"}; }
 
 constexpr std::uint32_t roundedUp(std::size_t bytes) {
   return static_cast<std::uint32_t>((bytes + 7) / 8 * 8);
@@ -99,65 +104,96 @@ LogRecord& TurnLog::add(LogRecord header, std::span<const std::byte> bytes) {
   header.bytes = roundedUp(bytes.size());
   header.realBytes = static_cast<std::uint32_t>(bytes.size());
   header.ordinal = ++ordinal_;
-  const std::uint32_t offset = place(sizeof header + header.bytes);
+  const std::size_t size = sizeof header + header.bytes;
+  Room room = Room::here;
+  if (reserved_ >= size) {
+    reserved_ -= size;
+  } else {
+    room = roomFor(size);
+    if (room == Room::none) throw tooLarge();
+  }
+  const std::uint32_t offset = place(size, room);
   std::memcpy(log_.bytes + offset, &header, sizeof header);
   if (!bytes.empty()) std::memcpy(log_.bytes + offset + sizeof header, bytes.data(), bytes.size());
-  added_ += sizeof header + header.bytes;
   return at(offset);
 }
 
-// Room behind the head, which never reaches what counts: those bytes may be needed by a successor.
-std::uint32_t TurnLog::place(std::size_t bytes) {
-  std::uint32_t offset = head_;
-  bool fits = head_ + bytes < first_;
-  if (head_ >= first_) {
-    const bool here = head_ + bytes <= kLogBytes;
-    const bool atStart = bytes < first_;
-    fits = here || atStart;
-    if (atStart && (!here || first_ >= kComfortable + 2 * (head_ - first_ + bytes))) {
-      if (kLogBytes - head_ >= sizeof(LogRecord)) at(head_).kind = LogRecord::wrap;
-      offset = 0;
-    }
+// Room behind the head, in one piece, which never reaches what counts: those bytes may be needed by a
+// successor.
+TurnLog::Room TurnLog::roomFor(std::size_t bytes) const {
+  if (head_ < first_) return head_ + bytes < first_ ? Room::here : Room::none;
+  const bool here = head_ + bytes <= kLogBytes;
+  const bool comfortable = first_ >= kComfortable + 2 * (head_ - first_ + bytes);
+  if (bytes < first_ && (!here || comfortable)) return Room::atStart;
+  return here ? Room::here : Room::none;
+}
+
+std::uint32_t TurnLog::place(std::size_t bytes, Room room) {
+  if (room == Room::atStart) {
+    if (kLogBytes - head_ >= sizeof(LogRecord)) at(head_).kind = LogRecord::wrap;
+    head_ = 0;
   }
-  if (!fits) throw Error(ErrorKind::overloaded, "a turn's changes do not fit its log");
-  head_ = offset + static_cast<std::uint32_t>(bytes);
+  const std::uint32_t offset = head_;
+  head_ += static_cast<std::uint32_t>(bytes);
   return offset;
 }
 
 std::size_t TurnLog::used() const { return head_ >= first_ ? head_ - first_ : kLogBytes - first_ + head_; }
 
+// Two bytes are moved for each that is going to be added: so the gap that is being filled, which is at least
+// twice what lies beyond it, is not used up before all of that is moved; but by a turn that is larger than it.
+void TurnLog::makeRoom(std::size_t bytes) {
+  // What was added to a turn that was never committed is forgotten.
+  head_ = end_;
+  if (head_ < first_ || used() >= kCrowded) moveSome(2 * bytes + kPageBytes);
+  // One more record must find room at any time, or nothing could be moved.
+  const std::size_t enough = bytes + bytesOf(kLargestKept);
+  // Past the end of the memory, and on to the start of it.
+  for (int round = 0; round < kMostRounds && roomFor(enough) == Room::none; ++round) {
+    if (!moveSome(kLogBytes)) break;
+  }
+  const Room room = roomFor(enough);
+  if (room == Room::none) throw tooLarge();
+  reserved_ = bytes;
+  place(0, room);
+}
+
 void TurnLog::commit() {
-  const std::uint32_t first = moveSome();
-  added_ = 0;
+  reserved_ = 0;
   DeskMemory::barrier();
-  first_ = first;
+  os::killPoint("storing");
   end_ = head_;
   publish();
   DeskMemory::barrier();
 }
 
-// Copies the oldest messages behind the newest, where they keep too much room occupied or lie beyond the gap
-// that is being filled, and says where what counts begins without them. The store that commits the copies
-// withdraws the originals. Two bytes are moved for each that was added: so the gap, which is at least twice
-// what lies beyond it, is never used up, since no more than kMostLive has to be moved.
-std::uint32_t TurnLog::moveSome() {
+// Copies the oldest messages behind the newest, as many as so many bytes, and begins what counts behind where
+// they were: the store that commits the copies withdraws the originals. False where there was nothing to move,
+// or no room for it.
+bool TurnLog::moveSome(std::size_t bytes) {
   std::uint32_t first = first_;
-  if (head_ >= first_ && used() < kCrowded) return first;
-  const std::size_t budget = 2 * added_ + kPageBytes;
   LogWalk walk(log_, {first_, end_});
-  for (std::size_t moved = 0; moved < budget && walk.next() != nullptr;) {
+  for (std::size_t moved = 0; moved < bytes && walk.next() != nullptr;) {
     const LogRecord record = walk.header();
     // From here on they are in the part that is being filled.
     if (head_ < first_ && walk.offset() < first_) break;
     if (record.kind == LogRecord::message && record.released == 0) {
-      const std::uint32_t offset = place(sizeof record + record.bytes);
-      std::memcpy(log_.bytes + offset, log_.bytes + walk.offset(), sizeof record + record.bytes);
+      const std::size_t size = sizeof record + record.bytes;
+      const Room room = roomFor(size);
+      if (room == Room::none) break;
+      const std::uint32_t offset = place(size, room);
+      std::memcpy(log_.bytes + offset, log_.bytes + walk.offset(), size);
       offsets_[record.handle] = offset;
-      moved += sizeof record + record.bytes;
+      os::killPoint("moving");
+      moved += size;
     }
     first = walk.offset() + static_cast<std::uint32_t>(sizeof record + record.bytes);
   }
-  return first;
+  if (first == first_) return false;
+  first_ = first;
+  commit();
+  trim();
+  return true;
 }
 
 void TurnLog::carriedOut() { trim(); }
@@ -166,8 +202,10 @@ void TurnLog::trim() {
   LogWalk walk(log_, {first_, end_});
   while (walk.next() != nullptr) {
     const LogRecord& record = walk.header();
+    // Also where nothing but the end of the memory lies before it.
+    first_ = walk.offset();
     if (record.kind == LogRecord::message && record.released == 0) break;
-    first_ = walk.offset() + static_cast<std::uint32_t>(sizeof record + record.bytes);
+    first_ += static_cast<std::uint32_t>(sizeof record + record.bytes);
   }
   if (first_ == end_ && head_ == end_) first_ = end_ = head_ = 0;
   publish();
