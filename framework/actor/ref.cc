@@ -109,7 +109,7 @@ struct Draft::State {
 };
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
-    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), {}}) {
+    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), wire::OutgoingMessage()}) {
   if (!to)
     throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
 }

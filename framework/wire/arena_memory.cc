@@ -1,0 +1,46 @@
+#include "wire/arena_memory.h"
+
+#include <troupe/error.h>
+
+#include <algorithm>
+
+namespace troupe::wire {
+
+namespace {
+constexpr std::size_t kLeastArena = std::size_t{64} << 20;
+}
+
+std::size_t arenaBytesFor(std::size_t limit) { return arenaBytes(std::max(4 * limit, kLeastArena)); }
+
+ArenaMemory::ArenaMemory(os::Fd memory, std::size_t limit, std::uint32_t generation)
+    : memory_(std::move(memory)), limit_(limit), generation_(generation) {}
+
+Arena* ArenaMemory::open() {
+  if (!arena_) map({});
+  inUse_ = arena_.has_value();
+  return arena_ ? &*arena_ : nullptr;
+}
+
+void ArenaMemory::recover(std::span<const std::uint64_t> committed) {
+  if (memory_.valid() && !os::isUntouched(memory_)) map(committed);
+  inUse_ = arena_.has_value();
+}
+
+void ArenaMemory::map(std::span<const std::uint64_t> committed) {
+  if (!memory_.valid()) return;
+  try {
+    mapping_ = os::Mapping(memory_, os::sizeOf(memory_));
+    arena_.emplace(std::span(static_cast<std::byte*>(mapping_.data()), mapping_.bytes()), generation_,
+                   committed);
+  } catch (const Error&) {
+    // Asked for again next time.
+  }
+}
+
+void ArenaMemory::trim() {
+  if (!arena_) return;
+  inUse_ = arena_->trim(
+      [this](std::size_t offset, std::size_t bytes) { return os::punchHole(memory_, offset, bytes); });
+}
+
+}  // namespace troupe::wire
