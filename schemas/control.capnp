@@ -55,6 +55,8 @@ struct Ticket {
   inherited @11 :List(Inherited);
   listening @12 :List(Text);
   # The addresses of all sockets that main opened, in that order.
+  arena @13 :Int32 = -1;
+  maxMessageBytes @14 :UInt64;
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -78,6 +80,7 @@ struct SpecData {
   output @10 :UInt8;
   name @11 :Text;
   mailboxBytes @12 :UInt64;
+  maxMessageBytes @13 :UInt64;
 }
 
 struct FlagsData {
@@ -183,6 +186,8 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
+      maxMessageBytes @53 :UInt64;
+      # 0: without an arena.
     }
     ended :group {
       # A child of it has ended, or could not be started.
@@ -215,7 +220,7 @@ struct Control {
 
     # From the root, in answer.
     granted :group {
-      # Descriptors: mailbox to read (not for a supervisor), reply lane to read, desk.
+      # Descriptors, none for a supervisor: mailbox to read, reply lane to read, desk, arena if there is one.
       actor @26 :UInt64;
       generation @27 :UInt32;
     }
@@ -227,9 +232,11 @@ struct Control {
       # As with `introduced`.
     }
     introduced :group {
-      # Descriptor: the lane to write.
+      # Descriptor: the lane to write, or the arena.
       shared @30 :Bool;
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
+      gone @54 :Bool;
+      # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;
     managed @32 :Managed;

@@ -37,14 +37,24 @@ ActorProcess::ActorProcess(Assignment assignment)
                 .closed = [] { os::endProcess(1); },
                 .fault = [this](const std::string& what) { fault(what); },
                 .stuck = [] {}}),
-      outbox_(loop_, {.actor = id_, .generation = generation_},
+      bodies_(loop_, std::move(assignment.ends.arena), assignment.maxMessageBytes, generation_,
+              {.introduce = [this](wire::ActorId actor) { introduce({actor, wire::Lane::arena}); },
+               // Those who wait may go on with what they like: not from within the one who brings it.
+               .arrived =
+                   [this] {
+                     loop_.post([this] {
+                       calls_.bodiesArrived();
+                       server_.bodiesArrived();
+                     });
+                   }}),
+      outbox_(loop_, {.actor = id_, .generation = generation_, .arena = &bodies_.own()},
               {.introduce = [this](mailbox::Destination to) { introduce(to); },
                .answered = [this](mailbox::MessageToken token) { server_.answered(token); }}),
       desk_(assignment.ends.desk, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
-      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
+      calls_(loop_, outbox_, bodies_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
       again_(loop_,
              [this] {
@@ -67,14 +77,16 @@ ActorProcess::ActorProcess(Assignment assignment)
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
-      server_(loop_, class_, path_, desk_, outbox_,
+      server_(loop_, class_, path_, desk_, outbox_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
                .idle = [this] { windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
+  bodies_.own().recover({});
   loop_.beforeSleep([this] {
     outbox_.flush();
+    bodies_.rest();
     endWhenDrained();
     return false;
   });
@@ -191,8 +203,11 @@ void ActorProcess::introduce(mailbox::Destination to) {
 }
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
-  if (answer->isIntroduced() && answer.has(0))
+  if (answer->isIntroduced() && answer.has(0)) {
+    if (to.lane == wire::Lane::arena)
+      return bodies_.introduced(to.actor, answer.take(0), !answer->getIntroduced().getGone());
     return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
+  }
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
                                        : Error::system("its address could not be received", EMFILE);
   // A caller that can't be answered just now, waits for its reply all the same.
@@ -202,6 +217,7 @@ void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& 
 }
 
 void ActorProcess::closeLane(mailbox::Destination to, const Error& why) {
+  if (to.lane == wire::Lane::arena) return bodies_.unreachable(to.actor);
   const auto before = outbox_.droppedMessages();
   outbox_.close(to);
   const auto dropped = outbox_.droppedMessages() - before;
@@ -249,6 +265,7 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
     case wire::Control::GONE: {
       const auto gone = message->getGone();
       const ExitReason reason = wire::read(gone.getReason());
+      bodies_.gone(gone.getActor());
       // Closed first: who learns of it and calls again at once must not be put with what is dropped here.
       outbox_.close({gone.getActor(), wire::Lane::mailbox});
       outbox_.close({gone.getActor(), wire::Lane::reply});

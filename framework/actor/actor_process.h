@@ -16,6 +16,7 @@
 #include <string>
 #include <vector>
 
+#include "actor/bodies.h"
 #include "actor/monitors.h"
 #include "actor/pending_calls.h"
 #include "actor/requests.h"
@@ -36,6 +37,7 @@ struct Assignment {
   std::uint32_t generation = 0;
   os::Fd control;
   wire::GrantedEnds ends;
+  std::size_t maxMessageBytes = 0;
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
@@ -58,6 +60,8 @@ class ActorProcess {
   loop::Loop& loop() { return loop_; }
   mailbox::Outbox& outbox() { return outbox_; }
   PendingCalls& calls() { return calls_; }
+  // Where this actor's large messages are built.
+  wire::ArenaMemory& arena() { return bodies_.own(); }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
@@ -94,6 +98,7 @@ class ActorProcess {
   loop::Loop loop_;
   os::Fd deskLock_;
   wire::ControlLane control_;
+  Bodies bodies_;
   mailbox::Outbox outbox_;
   mailbox::Desk desk_;
   PendingCalls calls_;

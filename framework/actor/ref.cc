@@ -56,6 +56,12 @@ class PendingCast {
   PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message)
       : to_(to), method_(std::move(method)), message_(std::move(message)) {}
 
+  ~PendingCast() {
+    if (!placed) actor::ActorProcess::current().outbox().discard(message_);
+  }
+  PendingCast(const PendingCast&) = delete;
+  PendingCast& operator=(const PendingCast&) = delete;
+
   void place() {
     const auto put = actor::ActorProcess::current().outbox().put(to_, message_);
     if (put == mailbox::Outbox::Put::noRoom) return wait();
@@ -105,11 +111,11 @@ struct Draft::State {
   std::uint64_t interfaceId;
   std::uint16_t method;
   std::string name;
-  wire::OutgoingMessage message;
+  wire::OutgoingMessage message{&actor::ActorProcess::current().arena()};
 };
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
-    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), wire::OutgoingMessage()}) {
+    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path()}) {
   if (!to)
     throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
 }

@@ -22,7 +22,7 @@ struct Turn::State {
 
   wire::OutgoingMessage& results() {
     if (!outgoing) {
-      outgoing.emplace();
+      outgoing.emplace(&server.bodies_.own());
       outgoing->envelope().initResult().setCall(call);
     }
     return *outgoing;
@@ -52,15 +52,20 @@ constexpr unsigned kBurst = 64;
 }  // namespace
 
 Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-               mailbox::Outbox& outbox, Hooks hooks)
+               mailbox::Outbox& outbox, Bodies& bodies, Hooks hooks)
     : loop_(loop),
       class_(actorClass),
       path_(std::move(path)),
       desk_(desk),
       outbox_(outbox),
+      bodies_(bodies),
       hooks_(std::move(hooks)),
       handlers_([this](std::exception_ptr exception) { hooks_.crash(std::move(exception)); }),
-      mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {}
+      mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {
+  desk_.setGate([this](const mailbox::Desk::Message& message) {
+    return bodies_.canOpen(message.sender, message.words);
+  });
+}
 
 Server::~Server() = default;
 
@@ -77,7 +82,8 @@ void Server::stopTaking() {
 bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
 
 void Server::watchMailbox() {
-  mailbox_.want(canTake() && !desk_.full() ? loop::Interest::readable : loop::Interest::none);
+  mailbox_.want(canTake() && !desk_.full() && !desk_.keptBack() ? loop::Interest::readable
+                                                                : loop::Interest::none);
 }
 
 void Server::serveSome() {
@@ -106,18 +112,40 @@ void Server::serveSoon() {
 // A desk that was full has not been asked for more since.
 void Server::answered(mailbox::MessageToken token) {
   const bool wasFull = desk_.full();
-  desk_.finish(token);
+  done(token);
   if (wasFull && canTake()) serveSoon();
+}
+
+void Server::bodiesArrived() {
+  if (desk_.keptBack() && canTake()) serveSoon();
+}
+
+// First it is done, then its blocks are freed: whoever died between, had them freed by mailbox::settle().
+void Server::done(mailbox::MessageToken token) {
+  desk_.finish(token);
+  openBodies_.erase({token.slot, token.index});
+}
+
+void Server::openBody(Turn::State& turn) {
+  auto body = bodies_.open(turn.message.sender, turn.message.words);
+  if (!body) return;
+  turn.incoming.attach(body->segments);
+  openBodies_[{turn.message.token.slot, turn.message.token.index}] = std::move(body);
 }
 
 void Server::handle(const mailbox::Desk::Message& message) {
   std::shared_ptr<Turn::State> turn;
   try {
     turn = std::make_shared<Turn::State>(*this, message);
-    if (!begin(*turn)) return desk_.finish(message.token);
+    openBody(*turn);
+    if (!begin(*turn)) return done(message.token);
   } catch (const kj::Exception& exception) {
-    desk_.finish(message.token);
+    done(message.token);
     return hooks_.fault(std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
+  } catch (const Error& error) {
+    done(message.token);
+    return hooks_.fault("a large message of actor " + std::to_string(message.sender) +
+                        " was dropped: " + error.message());
   }
   ++open_;
   try {
@@ -171,7 +199,7 @@ void Server::finish(Turn::State& turn) {
   if (turn.isCall) {
     answer(turn);
   } else {
-    desk_.finish(turn.message.token);
+    done(turn.message.token);
   }
   outbox_.flush();
   --open_;

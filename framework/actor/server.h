@@ -8,9 +8,11 @@
 #include <troupe/actor_class.h>
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <unordered_set>
+#include <utility>
 
+#include "actor/bodies.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
 #include "mailbox/desk.h"
@@ -26,7 +28,7 @@ class Server {
     std::function<void()> idle;                     // the last turn that was open is over
   };
   Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-         mailbox::Outbox& outbox, Hooks hooks);
+         mailbox::Outbox& outbox, Bodies& bodies, Hooks hooks);
   ~Server();
 
   // From here on messages are taken, for this actor.
@@ -36,6 +38,8 @@ class Server {
   bool turnOpen() const { return open_ > 0; }
   // An answer has left, and its message is over.
   void answered(mailbox::MessageToken token);
+  // A message that the desk kept back may be taken now.
+  void bodiesArrived();
 
  private:
   friend class troupe::Turn;
@@ -49,12 +53,17 @@ class Server {
   void answer(Turn::State& turn);
   void answerError(Turn::State& turn, ErrorKind kind, const std::string& text);
   void watchMailbox();
+  void done(mailbox::MessageToken token);
+  void openBody(Turn::State& turn);
 
   loop::Loop& loop_;
   const detail::ActorClass& class_;
   std::string path_;
   mailbox::Desk& desk_;
   mailbox::Outbox& outbox_;
+  Bodies& bodies_;
+  // Of the large messages that are not done; by their tokens.
+  std::map<std::pair<unsigned, unsigned>, std::shared_ptr<Bodies::Body>> openBodies_;
   Hooks hooks_;
   ActorBase* actor_ = nullptr;
   bool stopped_ = false;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "os/packet_pipe.h"
+#include "wire/message.h"
 
 namespace troupe::mailbox {
 
@@ -14,7 +15,8 @@ constexpr auto kNever = loop::Clock::time_point::max();
 
 struct Outbox::Packet {
   wire::PacketBuilder content;
-  std::vector<MessageToken> tokens;  // of the answers in it
+  std::vector<MessageToken> tokens;    // of the answers in it
+  std::vector<wire::BlockRef> blocks;  // of the large messages in it
   loop::Clock::time_point deadline =
       loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
 };
@@ -56,6 +58,7 @@ Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
   Line& line = lineTo(to);
   if (line.gone) {
     ++dropped_;
+    discard(message);
     return Put::gone;
   }
   if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
@@ -71,6 +74,7 @@ void Outbox::putAnswer(Destination to, std::span<const std::byte> message, Messa
                        loop::Clock::time_point deadline) {
   Line& line = lineTo(to);
   if (line.gone) {
+    discard(message);
     hooks_.answered(token);
     return;
   }
@@ -90,6 +94,8 @@ void Outbox::append(Line& line, std::span<const std::byte> message, std::optiona
   }
   Packet& packet = *line.packets.back();
   if (token) packet.tokens.push_back(*token);
+  const auto blocks = wire::blocksOf(message);
+  packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
   packet.deadline = std::max(packet.deadline, deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
@@ -117,8 +123,17 @@ void Outbox::write(Line& line) {
 
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
-  const auto bytes = line.packets.front()->content.finish(owner_.actor, owner_.generation, line.sequence + 1);
-  switch (os::writePacket(line.pipe.get(), bytes.data(), bytes.size())) {
+  Packet& packet = *line.packets.front();
+  const auto bytes = packet.content.finish(owner_.actor, owner_.generation, line.sequence + 1);
+  // The receiver may read and free them before this process comes to its next instruction, or dies before it.
+  for (const wire::BlockRef& block : packet.blocks)
+    owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+  const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
+  for (const wire::BlockRef& block : packet.blocks) {
+    wire::Arena& arena = *owner_.arena->open();
+    state == os::PipeState::done ? arena.sent(block) : arena.unsent(block);
+  }
+  switch (state) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
       // Nobody reads this pipe ever again. Whoever is asked for it anew, tells why.
@@ -156,6 +171,7 @@ void Outbox::written(Line& line) {
   for (const MessageToken token : packet->tokens) hooks_.answered(token);
   packet->content.clear();
   packet->tokens.clear();
+  packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);
 }
@@ -218,6 +234,7 @@ void Outbox::spread(Line& line) {
     for (unsigned i = 0; i < view.messages(); ++i) {
       auto packet = std::make_unique<Packet>();
       packet->content.append(std::as_bytes(view.message(i)));
+      packet->blocks = wire::blocksOf(view.message(i));
       line.packets.push_back(std::move(packet));
     }
   }
@@ -237,7 +254,14 @@ void Outbox::close(Destination to) {
   lines_.erase(to);
 }
 
+void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }
+
+void Outbox::free(std::span<const wire::BlockRef> blocks) {
+  for (const wire::BlockRef& block : blocks) owner_.arena->open()->free(block);
+}
+
 void Outbox::drop(Packet& packet) {
+  free(packet.blocks);
   dropped_ += packet.content.messages();
   for (const MessageToken token : packet.tokens) hooks_.answered(token);
 }

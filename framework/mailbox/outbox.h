@@ -22,6 +22,7 @@
 #include "loop/loop.h"
 #include "mailbox/desk.h"
 #include "os/fd.h"
+#include "wire/arena_memory.h"
 #include "wire/control_message.h"
 #include "wire/packet.h"
 
@@ -41,6 +42,7 @@ class Outbox {
   struct Owner {
     wire::ActorId actor = 0;
     std::uint32_t generation = 0;
+    wire::ArenaMemory* arena = nullptr;  // in which its large messages lie; null: it has none
   };
   struct Hooks {
     // Asks for a write end; the answer is introduced() or close(), later: not from within this.
@@ -65,6 +67,10 @@ class Outbox {
     std::function<void()> resume;
   };
   std::shared_ptr<Waiter> whenRoom(Destination to, std::function<void()> resume);
+
+  // A message that is not going to be put after all: its blocks in the arena are freed. Also those of messages that are
+  // put and then dropped.
+  void discard(std::span<const std::byte> message);
 
   // Writes what has been collected and not been written yet.
   void flush();
@@ -102,6 +108,7 @@ class Outbox {
   void waitForRoom(Line& line);
   void written(Line& line);
   void drop(Packet& packet);
+  void free(std::span<const wire::BlockRef> blocks);
   void wakeWaiters(Line& line);
   void lookForOverdue();
   void dropOverdue();

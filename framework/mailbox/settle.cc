@@ -50,9 +50,19 @@ void note(const wire::PacketView& packet, unsigned index, Settlement& settlement
   }
 }
 
+// Also of one that was done: its process may have died before it came to free them.
+void free(const wire::PacketView& packet, unsigned index, const FreeBlocks& freeBlocks) {
+  try {
+    const auto blocks = wire::blocksOf(packet.message(index));
+    if (!blocks.empty()) freeBlocks(packet.header().sender, blocks);
+  } catch (const kj::Exception&) {
+    // A lie, and not about anybody else's blocks.
+  }
+}
+
 }  // namespace
 
-Settlement settle(const os::Fd& deskMemory) {
+Settlement settle(const os::Fd& deskMemory, const FreeBlocks& freeBlocks) {
   const os::Mapping mapping(deskMemory, kDeskBytes);
   auto& memory = *static_cast<DeskMemory*>(mapping.data());
   Settlement settlement;
@@ -63,11 +73,13 @@ Settlement settle(const os::Fd& deskMemory) {
   SlotCopy copy;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
     DeskSlot& slot = memory.slots[i];
-    const std::uint64_t inHand = slot.begun.load() & ~slot.done.load();
-    if (memory.header(i).bytes == 0 || inHand == 0) continue;
+    const std::uint64_t begun = slot.begun.load();
+    const std::uint64_t inHand = begun & ~slot.done.load();
+    if (memory.header(i).bytes == 0 || begun == 0) continue;
     if (copy.take(memory, i)) {
       for (unsigned index = 0; index < copy.packet().messages(); ++index) {
         if ((inHand >> index & 1) != 0) note(copy.packet(), index, settlement);
+        if ((begun >> index & 1) != 0 && freeBlocks) free(copy.packet(), index, freeBlocks);
       }
     }
     slot.done.store(slot.done.load() | inHand);

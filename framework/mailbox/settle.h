@@ -7,9 +7,12 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "os/fd.h"
+#include "wire/arena_view.h"
 #include "wire/packet.h"
 
 namespace troupe::mailbox {
@@ -28,9 +31,12 @@ struct Settlement {
   bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
 };
 
+// The large messages that were in hand or done are over: their blocks are to be freed, also a second time.
+using FreeBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>)>;
+
 // Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid
 // (mapping it).
-Settlement settle(const os::Fd& deskMemory);
+Settlement settle(const os::Fd& deskMemory, const FreeBlocks& freeBlocks = {});
 
 // Takes the messages that no process has begun off a desk that will have no successor: as packets of one
 // message each, with the headers that they came with, in their order. Errors: as settle().

@@ -107,7 +107,8 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .backOff = spec.backOff,
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
-                                .output = spec.output};
+                                .output = spec.output,
+                                .maxMessageBytes = spec.maxMessageBytes};
     worker->actorClass = &actorClass;
     worker->factory = factory;
     group.add(std::move(worker), descriptors);

@@ -29,7 +29,10 @@ std::string parentOf(const std::string& path) {
 }  // namespace
 
 Directory::Directory(loop::Loop& loop, Hooks hooks)
-    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { lookAgain(); }) {}
+    : loop_(loop),
+      hooks_(std::move(hooks)),
+      again_(loop, [this] { lookAgain(); }),
+      retiredAgain_(loop, [this] { lookAtRetired(); }) {}
 
 Entry* Directory::byPath(const std::string& path) {
   const auto found = byPath_.find(path);
@@ -146,6 +149,7 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
     byPath_.emplace(path, existing);
     byId_.emplace(existing->id, std::move(made));
   }
+  if (!isSupervisor(role)) makeArena(*existing, claim.getMaxMessageBytes());
   if (existing->name != name) {
     names_.erase(existing->name);
     existing->name = name;
@@ -183,6 +187,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(os::openReadEnd(mailboxOf(entry)));
     message.attach(os::openReadEnd(entry.reply));
     message.attach(std::move(desk));
+    if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
   entry.claimed = true;
   ++entry.generation;
@@ -274,13 +279,16 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk);
+    settlement = mailbox::settle(
+        entry.desk,
+        [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks) { freeBlocks(sender, blocks); });
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
   entry.unsettled = false;
+  freeBlocksTo(entry.id, wire::Lane::reply);
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
   if (settlement.casts > 0) {
@@ -416,6 +424,8 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   if (goneReasons_.size() > kGoneRemembered) goneReasons_.pop_front();
   if (!entry.name.empty()) names_.erase(entry.name);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
+  settleBlocksTo(entry, byPath(parentOf(entry.path)));
+  retireArena(entry);
   byPath_.erase(entry.path);
   byId_.erase(entry.id);
 }

@@ -16,12 +16,14 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "loop/loop.h"
 #include "node/entry.h"
+#include "wire/arena_view.h"
 #include "wire/control_message.h"
 
 namespace troupe::node {
@@ -87,7 +89,19 @@ class Directory {
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
   void introduce(Entry& whom, Entry& to);
+  void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;
+
+  // bodies.cc: large messages, and the arenas that they lie in
+  void makeArena(Entry& entry, std::size_t limit);
+  const os::Fd* arenaOf(wire::ActorId actor);
+  void forEachBlockTo(wire::ActorId actor, wire::Lane lane,
+                      const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
+  void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
+  void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
+  void settleBlocksTo(const Entry& gone, const Entry* pool);
+  void retireArena(Entry& entry);
+  void lookAtRetired();
 
   loop::Loop& loop_;
   Hooks hooks_;
@@ -102,6 +116,8 @@ class Directory {
   // Messages of workers that have gone, on their way back into the mailbox of their pool.
   std::deque<std::pair<wire::ActorId, std::vector<std::byte>>> handedBack_;
   loop::Timer again_;
+  std::vector<RetiredArena> retired_;
+  loop::Timer retiredAgain_;
 };
 
 }  // namespace troupe::node

@@ -32,6 +32,7 @@ struct Entry {
   os::Fd mailbox;
   os::Fd reply;
   os::Fd desk;
+  os::Fd arena;  // its large messages
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
   ExitReason endReason;
@@ -40,6 +41,14 @@ struct Entry {
   std::unordered_set<wire::ActorId> held;      // it was introduced to those
   std::unordered_set<wire::ActorId> watchers;  // are told when one of its processes ends
   std::unordered_set<wire::ActorId> watched;   // those it watches
+};
+
+// The arena of an actor that has gone for good, while messages lie in it that have not been read.
+struct RetiredArena {
+  wire::ActorId actor = 0;
+  os::Fd arena;
+  os::Fd desk;         // locked, as long as its last process lives
+  bool alone = false;  // nobody writes to it any more
 };
 
 // A claim that waits until no process of an earlier life has the desk any more.

@@ -160,6 +160,7 @@ void Supervisor::claim(Child& child) {
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
   claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
+  claim.setMaxMessageBytes(child.spec.maxMessageBytes);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
 }
@@ -212,7 +213,9 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
                      .control = std::move(control)});
     };
   } else {
-    assignment.ends = {granted.take(0), granted.take(1), granted.take(2)};
+    assignment.ends = {granted.take(0), granted.take(1), granted.take(2), {}};
+    if (granted.has(3)) assignment.ends.arena = granted.take(3);
+    assignment.maxMessageBytes = child.spec.maxMessageBytes;
   }
   Launched launched = launch(std::move(order), loop_, setup_.program);
   child.pid = launched.pid;

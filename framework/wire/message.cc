@@ -218,6 +218,7 @@ void IncomingMessage::attach(std::vector<std::span<const capnp::word>> segments)
 }
 
 bool isLarge(std::span<const capnp::word> message) {
+  if (message.empty()) return false;
   // As senders make it: one segment, the root right behind its pointer, and `large` in the root's second word.
   std::uint64_t words[4];
   if (message.size() >= 4) {

@@ -31,7 +31,8 @@ class PendingCallsTest : public testing::Test {
         laneWriter_(os::openWriteEnd(lane_)),
         outbox_(loop_, {.actor = 5, .generation = kGeneration},
                 {.introduce = [](mailbox::Destination) {}, .answered = [](mailbox::MessageToken) {}}),
-        calls_(std::make_unique<PendingCalls>(loop_, outbox_, kGeneration, os::openReadEnd(lane_),
+        bodies_(loop_, {}, 0, kGeneration, {.introduce = [](wire::ActorId) {}, .arrived = [] {}}),
+        calls_(std::make_unique<PendingCalls>(loop_, outbox_, bodies_, kGeneration, os::openReadEnd(lane_),
                                               [this](const std::string& what) { faults_.push_back(what); })) {
     outbox_.introduced({kCallee, wire::Lane::mailbox}, os::openWriteEnd(mailbox_));
   }
@@ -89,6 +90,7 @@ class PendingCallsTest : public testing::Test {
   os::Fd laneWriter_;
   std::vector<std::string> faults_;
   mailbox::Outbox outbox_;
+  Bodies bodies_;
   std::unique_ptr<PendingCalls> calls_;
 };
 
