@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "os/fd.h"
 
@@ -38,5 +40,8 @@ struct PacketRead {
 // Reads one packet into `into`, which must have room for kPacketBytes. EINTR is retried.
 PacketRead readPacket(int fd, void* into);
 PipeState writePacket(int fd, const void* packet, std::size_t bytes);
+
+// Copies of all packets that lie in a pipe, which stay there. Nothing where the system has no room for that. Errors: system.
+std::optional<std::vector<std::vector<std::byte>>> peekPackets(const Fd& keeper);
 
 }  // namespace troupe::os
