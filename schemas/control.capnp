@@ -80,7 +80,9 @@ struct SpecData {
   output @10 :UInt8;
   name @11 :Text;
   mailboxBytes @12 :UInt64;
-  maxMessageBytes @13 :UInt64;
+  retries @13 :UInt32;
+  # OnCrash
+  maxMessageBytes @14 :UInt64;
 }
 
 struct FlagsData {
@@ -186,7 +188,9 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
-      maxMessageBytes @53 :UInt64;
+      retries @53 :UInt32;
+      # So often a message in hand is handed out again when its actor dies.
+      maxMessageBytes @54 :UInt64;
       # 0: without an arena.
     }
     ended :group {
@@ -235,7 +239,7 @@ struct Control {
       # Descriptor: the lane to write, or the arena.
       shared @30 :Bool;
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
-      gone @54 :Bool;
+      gone @55 :Bool;
       # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;

@@ -47,13 +47,16 @@ ActorProcess::ActorProcess(Assignment assignment)
                        server_.bodiesArrived();
                      });
                    }}),
-      outbox_(loop_, {.actor = id_, .generation = generation_, .arena = &bodies_.own()},
-              {.introduce = [this](mailbox::Destination to) { introduce(to); },
-               .answered = [this](mailbox::MessageToken token) { server_.answered(token); }}),
-      desk_(assignment.ends.desk, std::move(assignment.ends.mailbox),
+      memory_(assignment.ends.desk),
+      log_(*memory_, generation_),
+      kept_(memory_->kept),
+      outbox_(loop_, {.actor = id_, .generation = generation_, .arena = &bodies_.own()}, log_,
+              [this](mailbox::Destination to) { introduce(to); }),
+      desk_(*memory_, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
+      journal_(log_, kept_, desk_, outbox_),
       calls_(loop_, outbox_, bodies_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
       again_(loop_,
@@ -77,14 +80,14 @@ ActorProcess::ActorProcess(Assignment assignment)
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
-      server_(loop_, class_, path_, desk_, outbox_, bodies_,
+      server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
                .idle = [this] { windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
-  bodies_.own().recover({});
   loop_.beforeSleep([this] {
+    if (!server_.turnOpen()) journal_.keep();
     outbox_.flush();
     bodies_.rest();
     endWhenDrained();
@@ -94,7 +97,9 @@ ActorProcess::ActorProcess(Assignment assignment)
 
 void ActorProcess::run() {
   theProcess = this;
+  detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
+  outbox_.resend();
   construct();
   loop_.run();
   end({.kind = ExitKind::normal});
@@ -116,6 +121,7 @@ void ActorProcess::construct() {
 }
 
 void ActorProcess::started(Start start) {
+  journal_.keep();
   outbox_.flush();
   wire::ControlMessage message;
   auto ready = message->initReady();
@@ -169,8 +175,8 @@ void ActorProcess::endWhenDrained() {
 }
 
 void ActorProcess::giveUpUnsent() {
-  fault(path_ + " stops, and " + std::to_string(unsent_) +
-        " packet(s) of messages are dropped: nobody reads them");
+  fault(path_ + " stops before " + std::to_string(unsent_) +
+        " packet(s) of messages have left: nobody reads them");
   end(*ending_);
 }
 

@@ -23,8 +23,7 @@
 #include "actor/server.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
-#include "mailbox/desk.h"
-#include "mailbox/outbox.h"
+#include "mailbox/journal.h"
 #include "os/signals.h"
 #include "wire/control_lane.h"
 
@@ -59,6 +58,8 @@ class ActorProcess {
   std::uint32_t generation() const { return generation_; }
   loop::Loop& loop() { return loop_; }
   mailbox::Outbox& outbox() { return outbox_; }
+  mailbox::KeptStore& kept() { return kept_; }
+  Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
   // Where this actor's large messages are built.
   wire::ArenaMemory& arena() { return bodies_.own(); }
@@ -99,8 +100,12 @@ class ActorProcess {
   os::Fd deskLock_;
   wire::ControlLane control_;
   Bodies bodies_;
+  mailbox::MappedDesk memory_;
+  mailbox::TurnLog log_;
+  mailbox::KeptStore kept_;
   mailbox::Outbox outbox_;
   mailbox::Desk desk_;
+  mailbox::Journal journal_;
   PendingCalls calls_;
   std::vector<mailbox::Destination> unreachable_;  // their lanes are asked for again by and by
   loop::Timer again_;

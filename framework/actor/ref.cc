@@ -53,8 +53,9 @@ void CallHandle::malformed(const kj::Exception& what) const {
 // A cast that found no room, and waits for it if somebody awaits it.
 class PendingCast {
  public:
-  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message)
-      : to_(to), method_(std::move(method)), message_(std::move(message)) {}
+  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message,
+              std::weak_ptr<Turn::State> turn)
+      : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
 
   ~PendingCast() {
     if (!placed) actor::ActorProcess::current().outbox().discard(message_);
@@ -63,7 +64,7 @@ class PendingCast {
   PendingCast& operator=(const PendingCast&) = delete;
 
   void place() {
-    const auto put = actor::ActorProcess::current().outbox().put(to_, message_);
+    const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
     if (put == mailbox::Outbox::Put::noRoom) return wait();
     placed = true;
     if (const auto handle = std::exchange(waiting, {})) handle.resume();
@@ -80,6 +81,7 @@ class PendingCast {
   mailbox::Destination to_;
   std::string method_;
   std::vector<std::byte> message_;
+  std::weak_ptr<Turn::State> turn_;  // that it is part of
   std::shared_ptr<mailbox::Outbox::Waiter> room_;
 };
 
@@ -157,8 +159,9 @@ CastHandle Draft::cast() {
   envelope.setMethod(state_->method);
   auto message = state_->message.finish("casting " + state_->name);
   const mailbox::Destination to{.actor = state_->to.id(), .lane = wire::Lane::mailbox};
-  if (process.outbox().put(to, message) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
-  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message)));
+  auto turn = actor::Server::currentTurn();
+  if (process.server().cast(to, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
+  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message), std::move(turn)));
 }
 
 }  // namespace detail

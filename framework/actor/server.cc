@@ -4,7 +4,7 @@
 
 namespace troupe {
 
-struct Turn::State {
+struct Turn::State : std::enable_shared_from_this<Turn::State> {
   State(actor::Server& server, const mailbox::Desk::Message& taken)
       : server(server), message(taken), incoming(taken.words) {}
 
@@ -19,6 +19,8 @@ struct Turn::State {
   std::optional<wire::OutgoingMessage> outgoing;
   std::optional<std::pair<ErrorKind, std::string>> error;
   Task<> task;
+  mailbox::StagedMessages staged;
+  bool over = false;
 
   wire::OutgoingMessage& results() {
     if (!outgoing) {
@@ -49,15 +51,27 @@ namespace actor {
 namespace {
 // So many messages in a row; then timers, sockets and the other lanes have their turn.
 constexpr unsigned kBurst = 64;
+
+// The part of a turn that runs before its handler suspends, or all of it.
+class FirstPart final : detail::Strand {
+ public:
+  explicit FirstPart(Turn::State& turn) {
+    context = &turn;
+    wake();
+  }
+  ~FirstPart() { sleep(); }
+};
+
 }  // namespace
 
 Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-               mailbox::Outbox& outbox, Bodies& bodies, Hooks hooks)
+               mailbox::Outbox& outbox, mailbox::Journal& journal, Bodies& bodies, Hooks hooks)
     : loop_(loop),
       class_(actorClass),
       path_(std::move(path)),
       desk_(desk),
       outbox_(outbox),
+      journal_(journal),
       bodies_(bodies),
       hooks_(std::move(hooks)),
       handlers_([this](std::exception_ptr exception) { hooks_.crash(std::move(exception)); }),
@@ -89,11 +103,7 @@ void Server::watchMailbox() {
 void Server::serveSome() {
   for (unsigned i = 0; i < kBurst; ++i) {
     if (!canTake()) return watchMailbox();
-    auto message = desk_.next();
-    if (!message && desk_.full()) {
-      outbox_.letGoOfAnswers();
-      message = desk_.next();
-    }
+    const auto message = desk_.next();
     if (!message) return watchMailbox();
     handle(*message);
   }
@@ -109,22 +119,42 @@ void Server::serveSoon() {
   });
 }
 
-// A desk that was full has not been asked for more since.
-void Server::answered(mailbox::MessageToken token) {
-  const bool wasFull = desk_.full();
-  done(token);
-  if (wasFull && canTake()) serveSoon();
+std::weak_ptr<Turn::State> Server::currentTurn() {
+  const auto* const strand = detail::Strand::current();
+  if (strand == nullptr || strand->context == nullptr) return {};
+  return static_cast<Turn::State*>(strand->context)->weak_from_this();
+}
+
+mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::byte> message,
+                                  const std::weak_ptr<Turn::State>& turn) {
+  const auto room = outbox_.hasRoom(to, message.size());
+  if (room == mailbox::Outbox::Put::gone) outbox_.discard(message);
+  if (room != mailbox::Outbox::Put::placed) return room;
+  const auto open = turn.lock();
+  try {
+    if (open && !open->over) {
+      open->staged.add(to, message);
+    } else {
+      journal_.send(to, message, open_ == 0);
+    }
+  } catch (...) {
+    outbox_.discard(message);
+    throw;
+  }
+  return room;
 }
 
 void Server::bodiesArrived() {
   if (desk_.keptBack() && canTake()) serveSoon();
 }
 
-// First it is done, then its blocks are freed: whoever died between, had them freed by mailbox::settle().
-void Server::done(mailbox::MessageToken token) {
+void Server::drop(mailbox::MessageToken token) {
   desk_.finish(token);
-  openBodies_.erase({token.slot, token.index});
+  closeBody(token);
 }
+
+// Its message is done: whoever died before this, had its blocks freed by mailbox::settle().
+void Server::closeBody(mailbox::MessageToken token) { openBodies_.erase({token.slot, token.index}); }
 
 void Server::openBody(Turn::State& turn) {
   auto body = bodies_.open(turn.message.sender, turn.message.words);
@@ -138,12 +168,12 @@ void Server::handle(const mailbox::Desk::Message& message) {
   try {
     turn = std::make_shared<Turn::State>(*this, message);
     openBody(*turn);
-    if (!begin(*turn)) return done(message.token);
+    if (!begin(*turn)) return drop(message.token);
   } catch (const kj::Exception& exception) {
-    done(message.token);
+    drop(message.token);
     return hooks_.fault(std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
   } catch (const Error& error) {
-    done(message.token);
+    drop(message.token);
     return hooks_.fault("a large message of actor " + std::to_string(message.sender) +
                         " was dropped: " + error.message());
   }
@@ -182,6 +212,7 @@ bool Server::begin(Turn::State& turn) {
 
 void Server::dispatch(std::shared_ptr<Turn::State> state) {
   Turn turn(*state);
+  const FirstPart running(*state);
   if (!class_.dispatch(*actor_, state->interfaceId, state->method, turn)) {
     char text[128];
     std::snprintf(text, sizeof text,
@@ -192,15 +223,16 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
   }
   if (!state->task.valid()) return finish(*state);
   Task<> task = std::move(state->task);
-  handlers_.spawn(std::move(task), [this, state] { finish(*state); });
+  Turn::State* const context = state.get();
+  handlers_.spawn(std::move(task), [this, state] { finish(*state); }, context);
 }
 
 void Server::finish(Turn::State& turn) {
-  if (turn.isCall) {
-    answer(turn);
-  } else {
-    done(turn.message.token);
-  }
+  if (turn.isCall) stageAnswer(turn);
+  turn.over = true;
+  // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
+  journal_.commit(turn.message.token, turn.staged, true);
+  closeBody(turn.message.token);
   outbox_.flush();
   --open_;
   if (open_ == 0 && stopped_) return hooks_.idle();
@@ -208,26 +240,30 @@ void Server::finish(Turn::State& turn) {
   if (canTake()) serveSoon();
 }
 
-void Server::answer(Turn::State& turn) {
-  if (turn.error) return answerError(turn, turn.error->first, turn.error->second);
+void Server::stageAnswer(Turn::State& turn) {
+  if (turn.error) return stageError(turn, turn.error->first, turn.error->second);
   try {
     const auto bytes = turn.results().finish(
         "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
-    outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, bytes, turn.message.token, turn.deadline);
+    try {
+      turn.staged.add({turn.message.sender, wire::Lane::reply}, bytes, turn.deadline);
+    } catch (const Error&) {
+      outbox_.discard(bytes);
+      throw;
+    }
   } catch (const Error& error) {
-    answerError(turn, error.kind(), error.message());
+    stageError(turn, error.kind(), error.message());
   }
 }
 
-void Server::answerError(Turn::State& turn, ErrorKind kind, const std::string& text) {
+void Server::stageError(Turn::State& turn, ErrorKind kind, const std::string& text) {
   constexpr std::size_t kMaxText = 2048;
   wire::OutgoingMessage message;
   auto error = message.envelope().initError();
   error.setCall(turn.call);
   error.setKind(static_cast<std::uint16_t>(kind));
   error.setMessage(text.substr(0, kMaxText).c_str());
-  outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.message.token,
-                    turn.deadline);
+  turn.staged.add({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.deadline);
 }
 
 }  // namespace actor

@@ -74,6 +74,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setName(spec.name.string().c_str());
   to.setMailboxBytes(spec.mailboxBytes);
   to.setMaxMessageBytes(spec.maxMessageBytes);
+  to.setRetries(spec.onCrash.retries);
 }
 
 ChildSpec read(wire::SpecData::Reader from) {
@@ -92,6 +93,7 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.name = wire::toString(from.getName());
   spec.mailboxBytes = from.getMailboxBytes();
   spec.maxMessageBytes = from.getMaxMessageBytes();
+  spec.onCrash.retries = from.getRetries();
   return spec;
 }
 

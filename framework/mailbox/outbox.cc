@@ -15,8 +15,10 @@ constexpr auto kNever = loop::Clock::time_point::max();
 
 struct Outbox::Packet {
   wire::PacketBuilder content;
-  std::vector<MessageToken> tokens;    // of the answers in it
-  std::vector<wire::BlockRef> blocks;  // of the large messages in it
+  std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
+  std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
+  bool repeats = false;                  // a predecessor numbered it, and may have written it
+  std::vector<wire::BlockRef> blocks;    // of the large ones among them
   loop::Clock::time_point deadline =
       loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
 };
@@ -30,7 +32,6 @@ struct Outbox::Line {
   bool full = false;  // the pipe said so; poll tells when it has room
   bool gone = false;  // it is being closed
   bool shared = false;
-  std::uint64_t sequence = 0;
   std::deque<std::unique_ptr<Packet>> packets;
   std::unique_ptr<Packet> spare;
   std::deque<std::weak_ptr<Waiter>> waiters;
@@ -39,8 +40,10 @@ struct Outbox::Line {
   bool waitersTurn = false;  // the next put() is by the one who has waited longest
 };
 
-Outbox::Outbox(loop::Loop& loop, Owner owner, Hooks hooks)
-    : loop_(loop), owner_(owner), hooks_(std::move(hooks)), overdue_(loop, [this] { dropOverdue(); }) {}
+Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
+    : loop_(loop), owner_(owner), log_(log), introduce_(std::move(introduce)), overdue_(loop, [this] {
+        dropOverdue();
+      }) {}
 
 Outbox::~Outbox() = default;
 
@@ -49,60 +52,102 @@ Outbox::Line& Outbox::lineTo(Destination to) {
   if (!line) line = std::make_unique<Line>(to);
   if (!line->pipe.valid() && !line->asked && !line->gone) {
     line->asked = true;
-    hooks_.introduce(to);
+    introduce_(to);
   }
   return *line;
 }
 
+void Outbox::resend() {
+  const auto all = log_.takeUnsent();
+  std::vector<wire::BlockRef> blocks;
+  for (const TurnLog::Unsent& unsent : all) {
+    const auto its = wire::blocksOf(unsent.bytes);
+    blocks.insert(blocks.end(), its.begin(), its.end());
+  }
+  if (owner_.arena != nullptr) owner_.arena->recover(blocks);
+  for (const TurnLog::Unsent& unsent : all) {
+    Line& line = lineTo(unsent.to);
+    const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
+    append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
+  }
+  flush();
+}
+
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
-  Line& line = lineTo(to);
-  if (line.gone) {
-    ++dropped_;
-    discard(message);
-    return Put::gone;
-  }
-  if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
-  if (line.packets.size() >= kMaxWaitingPackets) {
-    write(line);
-    if (line.packets.size() >= kMaxWaitingPackets) return Put::noRoom;
-  }
-  append(line, message, std::nullopt, kNever);
+  const Put room = hasRoom(to, 0);
+  if (room == Put::gone) discard(message);
+  if (room != Put::placed) return room;
+  append(lineTo(to), {message});
   return Put::placed;
 }
 
-void Outbox::putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
-                       loop::Clock::time_point deadline) {
+Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
   Line& line = lineTo(to);
   if (line.gone) {
+    ++dropped_;
+    return Put::gone;
+  }
+  if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
+  if (line.packets.size() >= kMaxWaitingPackets) write(line);
+  const bool room = line.packets.size() < kMaxWaitingPackets && log_.fits(bytes, 1);
+  return room ? Put::placed : Put::noRoom;
+}
+
+void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
+                  loop::Clock::time_point deadline) {
+  Line& line = lineTo(to);
+  if (line.gone) {
+    ++dropped_;
+    log_.release(record);
     discard(message);
-    hooks_.answered(token);
     return;
   }
-  append(line, message, token, deadline);
-  if (line.packets.size() > kMaxWaitingAnswers) {
+  append(line, {message, record, 0, deadline});
+  if (to.lane == wire::Lane::reply && line.packets.size() > kMaxWaitingAnswers) {
     drop(*line.packets.front());
     line.packets.pop_front();
   }
 }
 
-void Outbox::append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
-                    loop::Clock::time_point deadline) {
-  if (line.packets.empty() || line.shared || !line.packets.back()->content.append(message)) {
+// Messages that were numbered before keep their numbers, and those of a packet follow each other.
+bool Outbox::joins(const Line& line, const Item& item) {
+  if (line.packets.empty() || line.shared) return false;
+  const Packet& last = *line.packets.back();
+  if (item.number == 0) return last.first == 0;
+  return last.repeats && item.number == last.first + last.content.messages();
+}
+
+void Outbox::append(Line& line, const Item& item) {
+  if (!joins(line, item) || !line.packets.back()->content.append(item.message)) {
     auto packet = line.spare ? std::move(line.spare) : std::make_unique<Packet>();
-    packet->content.append(message);
+    packet->content.append(item.message);
+    packet->first = item.number;
+    packet->repeats = item.number != 0;
     line.packets.push_back(std::move(packet));
   }
   Packet& packet = *line.packets.back();
-  if (token) packet.tokens.push_back(*token);
-  const auto blocks = wire::blocksOf(message);
+  packet.records.push_back(item.record);
+  const auto blocks = wire::blocksOf(item.message);
   packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
-  packet.deadline = std::max(packet.deadline, deadline);
+  packet.deadline = std::max(packet.deadline, item.deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
   if (!line.unwritten) {
     line.unwritten = true;
     unwritten_.push_back(line.to);
   }
+}
+
+// Before it is written for the first time: the successor must know the number that the receiver may have seen.
+void Outbox::number(Packet& packet) {
+  if (packet.first != 0) return;
+  packet.first = log_.number(packet.content.messages());
+  std::uint64_t next = packet.first;
+  for (const TurnLog::Handle record : packet.records) {
+    if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
+    ++next;
+  }
+  DeskMemory::barrier();
 }
 
 void Outbox::flush() {
@@ -117,32 +162,53 @@ void Outbox::flush() {
   }
 }
 
+// It was not written: more may join it until it is.
+void Outbox::takeNumberBack(Packet& packet) {
+  if (packet.repeats) return;
+  packet.first = 0;
+  for (const TurnLog::Handle record : packet.records) {
+    if (record != TurnLog::kNoRecord) log_.setNumber(record, 0);
+  }
+}
+
 void Outbox::write(Line& line) {
   while (!line.packets.empty() && writeFirst(line)) {}
+}
+
+// The receiver may read and free them before this process comes to its next instruction, or dies before it. Those of a
+// repetition may have been read long ago: they stay the receiver's.
+os::PipeState Outbox::writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes) {
+  for (const wire::BlockRef& block : packet.blocks)
+    owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+  const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
+  for (const wire::BlockRef& block : packet.blocks) {
+    const wire::Arena& arena = *owner_.arena->open();
+    if (state == os::PipeState::done) arena.sent(block);
+    if (state != os::PipeState::done && !packet.repeats) arena.unsent(block);
+  }
+  return state;
 }
 
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
   Packet& packet = *line.packets.front();
-  const auto bytes = packet.content.finish(owner_.actor, owner_.generation, line.sequence + 1);
-  // The receiver may read and free them before this process comes to its next instruction, or dies before it.
-  for (const wire::BlockRef& block : packet.blocks)
-    owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
-  const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
-  for (const wire::BlockRef& block : packet.blocks) {
-    wire::Arena& arena = *owner_.arena->open();
-    state == os::PipeState::done ? arena.sent(block) : arena.unsent(block);
-  }
-  switch (state) {
+  number(packet);
+  const auto bytes = packet.content.finish(owner_.actor, owner_.generation, packet.first,
+                                           packet.repeats ? wire::kMayRepeat : 0);
+  switch (writeWithBlocks(line, packet, bytes)) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
+      takeNumberBack(packet);
       // Nobody reads this pipe ever again. Whoever is asked for it anew, tells why.
       line.room.reset();
       line.pipe.reset();
       line.asked = true;
-      hooks_.introduce(line.to);
+      introduce_(line.to);
       return false;
-    case os::PipeState::wouldBlock: waitForRoom(line); return false;
+    case os::PipeState::wouldBlock:
+      takeNumberBack(packet);
+      waitForRoom(line);
+      return false;
   }
   return false;
 }
@@ -165,12 +231,10 @@ void Outbox::waitForRoom(Line& line) {
 }
 
 void Outbox::written(Line& line) {
-  ++line.sequence;
   auto packet = std::move(line.packets.front());
   line.packets.pop_front();
-  for (const MessageToken token : packet->tokens) hooks_.answered(token);
+  release(*packet);
   packet->content.clear();
-  packet->tokens.clear();
   packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);
@@ -234,6 +298,10 @@ void Outbox::spread(Line& line) {
     for (unsigned i = 0; i < view.messages(); ++i) {
       auto packet = std::make_unique<Packet>();
       packet->content.append(std::as_bytes(view.message(i)));
+      packet->records.push_back(collected->records[i]);
+      packet->first = collected->first == 0 ? 0 : collected->first + i;
+      packet->repeats = collected->repeats;
+      packet->deadline = collected->deadline;
       packet->blocks = wire::blocksOf(view.message(i));
       line.packets.push_back(std::move(packet));
     }
@@ -261,19 +329,16 @@ void Outbox::free(std::span<const wire::BlockRef> blocks) {
 }
 
 void Outbox::drop(Packet& packet) {
-  free(packet.blocks);
   dropped_ += packet.content.messages();
-  for (const MessageToken token : packet.tokens) hooks_.answered(token);
+  release(packet);
+  free(packet.blocks);
 }
 
-void Outbox::letGoOfAnswers() {
-  for (auto& [to, line] : lines_) {
-    if (!line->full) continue;
-    for (const auto& packet : line->packets) {
-      for (const MessageToken token : packet->tokens) hooks_.answered(token);
-      packet->tokens.clear();
-    }
+void Outbox::release(Packet& packet) {
+  for (const TurnLog::Handle record : packet.records) {
+    if (record != TurnLog::kNoRecord) log_.release(record);
   }
+  packet.records.clear();
 }
 
 // Not moved by each line that is full: so it does come.

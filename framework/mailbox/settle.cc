@@ -5,8 +5,9 @@
 #include <cstring>
 #include <utility>
 
-#include "mailbox/desk_layout.h"
-#include "os/shared_memory.h"
+#include "mailbox/log_walk.h"
+#include "mailbox/recovery.h"
+#include "mailbox/turn_log.h"
 #include "wire/message.h"
 
 namespace troupe::mailbox {
@@ -31,22 +32,26 @@ class SlotCopy {
   wire::PacketView packet_;
 };
 
-void note(const wire::PacketView& packet, unsigned index, Settlement& settlement) {
+// One that was in hand and is tried no more.
+void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Settlement& settlement) {
+  const auto bytes = std::as_bytes(packet.message(index));
+  const wire::PacketHeader& header = packet.header();
+  settlement.dropped.push_back({.sender = header.sender,
+                                .generation = header.generation,
+                                .attempts = attempts,
+                                .message = {bytes.begin(), bytes.end()}});
   try {
     const wire::IncomingMessage message(packet.message(index));
     const auto envelope = message.envelope();
-    if (!envelope.isCall()) {
-      ++settlement.casts;
-      return;
-    }
+    if (!envelope.isCall()) return;
     const auto call = envelope.getCall();
-    settlement.calls.push_back({.caller = packet.header().sender,
-                                .generation = packet.header().generation,
+    settlement.calls.push_back({.caller = header.sender,
+                                .generation = header.generation,
                                 .call = call.getCall(),
                                 .interfaceId = call.getInterface(),
                                 .method = call.getMethod()});
   } catch (const kj::Exception&) {
-    ++settlement.casts;
+    return;
   }
 }
 
@@ -54,48 +59,88 @@ void note(const wire::PacketView& packet, unsigned index, Settlement& settlement
 void free(const wire::PacketView& packet, unsigned index, const FreeBlocks& freeBlocks) {
   try {
     const auto blocks = wire::blocksOf(packet.message(index));
-    if (!blocks.empty()) freeBlocks(packet.header().sender, blocks);
+    if (!blocks.empty() && freeBlocks) freeBlocks(packet.header().sender, blocks);
   } catch (const kj::Exception&) {
     // A lie, and not about anybody else's blocks.
   }
 }
 
-}  // namespace
-
-Settlement settle(const os::Fd& deskMemory, const FreeBlocks& freeBlocks) {
-  const os::Mapping mapping(deskMemory, kDeskBytes);
-  auto& memory = *static_cast<DeskMemory*>(mapping.data());
-  Settlement settlement;
-  if (memory.layout != kDeskLayout) {
-    settlement.ruined = memory.layout != 0;
-    return settlement;
-  }
+void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const FreeBlocks& freeBlocks,
+                Settlement& settlement) {
+  DeskSlot& slot = memory.slots[at];
+  const std::uint64_t begun = slot.begun.load();
+  const std::uint64_t inHand = begun & ~slot.done.load();
   SlotCopy copy;
-  for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    DeskSlot& slot = memory.slots[i];
-    const std::uint64_t begun = slot.begun.load();
-    const std::uint64_t inHand = begun & ~slot.done.load();
-    if (memory.header(i).bytes == 0 || begun == 0) continue;
-    if (copy.take(memory, i)) {
-      for (unsigned index = 0; index < copy.packet().messages(); ++index) {
-        if ((inHand >> index & 1) != 0) note(copy.packet(), index, settlement);
-        if ((begun >> index & 1) != 0 && freeBlocks) free(copy.packet(), index, freeBlocks);
+  if (memory.header(at).bytes == 0 || begun == 0) return;
+  std::uint64_t again = 0;
+  if (copy.take(memory, at)) {
+    for (unsigned index = 0; index < copy.packet().messages(); ++index) {
+      if ((begun >> index & 1) == 0) continue;
+      const unsigned tried = slot.attempts[index] + 1U;
+      if ((inHand >> index & 1) == 0) {
+        free(copy.packet(), index, freeBlocks);
+      } else if (tried < attempts) {
+        slot.attempts[index] = static_cast<std::uint8_t>(tried);
+        again |= 1ULL << index;
+      } else {
+        drop(copy.packet(), index, tried, settlement);
+        free(copy.packet(), index, freeBlocks);
       }
     }
-    slot.done.store(slot.done.load() | inHand);
   }
+  slot.done.store(slot.done.load() | (inHand & ~again));
+  slot.begun.store(slot.begun.load() & ~again);
+}
+
+// The blocks of what is sent again.
+void findUnsent(DeskMemory& memory, Settlement& settlement) {
+  LogWalk walk(memory.log);
+  while (walk.next() != nullptr) {
+    if (walk.header().kind != LogRecord::message || walk.header().released != 0) continue;
+    try {
+      const auto blocks = wire::blocksOf(walk.bytes());
+      settlement.unsent.insert(settlement.unsent.end(), blocks.begin(), blocks.end());
+    } catch (const kj::Exception&) {
+      continue;
+    }
+  }
+}
+
+}  // namespace
+
+Settlement settle(const os::Fd& deskMemory, unsigned attempts, const FreeBlocks& freeBlocks) {
+  const MappedDesk memory(deskMemory);
+  Settlement settlement;
+  if (recover(*memory) == Recovered::ruined) {
+    settlement.ruined = true;
+    return settlement;
+  }
+  for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
+    settleSlot(*memory, i, attempts, freeBlocks, settlement);
+  if (memory->layout == kDeskLayout) findUnsent(*memory, settlement);
   return settlement;
 }
 
+std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory) {
+  const MappedDesk memory(deskMemory);
+  std::vector<std::vector<std::byte>> packets;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    const std::size_t bytes = std::min<std::size_t>(memory->header(i).bytes, kPageBytes);
+    packets.emplace_back(memory->packets[i], memory->packets[i] + bytes);
+  }
+  return packets;
+}
+
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
-  const os::Mapping mapping(deskMemory, kDeskBytes);
-  auto& memory = *static_cast<DeskMemory*>(mapping.data());
+  const MappedDesk mapped(deskMemory);
+  DeskMemory& memory = *mapped;
   std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
   SlotCopy copy;
   for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
     if (memory.header(i).bytes == 0 || !copy.take(memory, i)) continue;
     const wire::PacketView& packet = copy.packet();
-    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load();
+    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load() &
+                               ~(memory.slots[i].judged != 0 ? memory.slots[i].repeated : 0);
     for (unsigned index = 0; index < packet.messages(); ++index) {
       if ((left >> index & 1) == 0) continue;
       wire::PacketBuilder builder;
@@ -111,6 +156,22 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   std::vector<std::vector<std::byte>> packets;
   packets.reserve(found.size());
   for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
+  return packets;
+}
+
+std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner, std::uint32_t generation) {
+  const MappedDesk memory(deskMemory);
+  std::vector<Posthumous> packets;
+  if (memory->layout != kDeskLayout || recover(*memory) == Recovered::ruined) return packets;
+  TurnLog log(*memory, generation);
+  for (const auto& message : log.takeUnsent()) {
+    const std::uint64_t number = message.sequence != 0 ? message.sequence : log.number(1);
+    wire::PacketBuilder builder;
+    // A lie about its framing is the business of whoever reads it.
+    if (message.bytes.empty() || !builder.append(message.bytes)) continue;
+    const auto whole = builder.finish(owner, generation, number, wire::kMayRepeat);
+    packets.push_back({message.to, {whole.begin(), whole.end()}});
+  }
   return packets;
 }
 

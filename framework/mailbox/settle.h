@@ -1,6 +1,6 @@
-// What is to be done with the desk of a process that has died, before a successor may take it over: the
-// messages that were in hand are taken off it, so that no successor sees them; those that were calls are
-// listed, so that their callers learn.
+// What is to be done with the desk of a process that has died, before a successor may take it over: what its
+// turns had committed is carried out (mailbox/recovery.h); the messages that were in hand are handed out
+// again, as often as the policy allows, or taken off the desk, so that no successor sees them, and listed.
 //
 // Nobody else may use the memory meanwhile: see the lock in os/shared_memory.h.
 #pragma once
@@ -11,6 +11,7 @@
 #include <span>
 #include <vector>
 
+#include "mailbox/destination.h"
 #include "os/fd.h"
 #include "wire/arena_view.h"
 #include "wire/packet.h"
@@ -25,21 +26,43 @@ struct CallInHand {
   std::uint16_t method = 0;
 };
 
-struct Settlement {
-  std::vector<CallInHand> calls;
-  unsigned casts = 0;   // dropped
-  bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
+// A message that was in hand and is not tried again.
+struct InHand {
+  wire::ActorId sender = 0;
+  std::uint32_t generation = 0;  // of the sender
+  unsigned attempts = 1;
+  std::vector<std::byte> message;  // with its framing
 };
 
-// The large messages that were in hand or done are over: their blocks are to be freed, also a second time.
+struct Settlement {
+  std::vector<CallInHand> calls;  // whose callers are to be told
+  std::vector<InHand> dropped;
+  std::vector<wire::BlockRef> unsent;  // of the process's own large messages that its successor sends
+  bool ruined = false;                 // overwritten by a stray pointer: no successor can use this memory
+};
+
+// The large messages that are over, in hand or done: their blocks are to be freed, also a second time.
 using FreeBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>)>;
 
-// Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid
-// (mapping it).
-Settlement settle(const os::Fd& deskMemory, const FreeBlocks& freeBlocks = {});
+// `attempts`: so often a message may be in the hands of a process that dies; 1: never again. Never throws for
+// what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it), and those of
+// `freeBlocks`.
+Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const FreeBlocks& freeBlocks = {});
+
+// The packets on a desk, whoever has it: those that were done too, and nonsense where one is being read meanwhile.
+// Errors: as settle().
+std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory);
 
 // Takes the messages that no process has begun off a desk that will have no successor: as packets of one
 // message each, with the headers that they came with, in their order. Errors: as settle().
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory);
+
+// Takes what has been sent and has not left off a desk that will have no successor: as packets of one message
+// each, that may be repetitions, in their order. Errors: as settle().
+struct Posthumous {
+  Destination to;
+  std::vector<std::byte> packet;
+};
+std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner, std::uint32_t generation);
 
 }  // namespace troupe::mailbox

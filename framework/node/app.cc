@@ -105,6 +105,7 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .stop = spec.stop,
                                 .readyWithin = spec.readyWithin,
                                 .backOff = spec.backOff,
+                                .onCrash = spec.onCrash,
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
                                 .output = spec.output,

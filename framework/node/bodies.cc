@@ -3,10 +3,14 @@
 // Blocks of the dead. A receiver that died: what it had in hand, by its desk; replies to it, as nobody waits for them any more;
 // and if it went for good, all that was on its way to it. A sender that died: its successor frees what was never sent. A
 // sender that went for good: its arena stays until the last message in it was read.
-#include "mailbox/desk_layout.h"
+#include <algorithm>
+
+#include "mailbox/settle.h"
 #include "node/directory.h"
+#include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "wire/arena_memory.h"
+#include "wire/message.h"
 
 namespace troupe::node {
 
@@ -28,6 +32,26 @@ class Mapped {
 };
 
 constexpr std::uint32_t number(wire::Lane lane) { return static_cast<std::uint32_t>(lane); }
+
+std::string parentOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// Of the large messages in a packet: whose they are, and their blocks.
+void forEachMessage(std::span<const std::byte> packet,
+                    const std::function<void(wire::ActorId, std::span<const wire::BlockRef>)>& each) {
+  wire::PacketView view;
+  if (wire::PacketView::parse(packet.data(), packet.size(), view) != wire::PacketFault::none) return;
+  for (unsigned i = 0; i < view.messages(); ++i) {
+    try {
+      const auto blocks = wire::blocksOf(view.message(i));
+      if (!blocks.empty()) each(view.header().sender, blocks);
+    } catch (const kj::Exception&) {
+      continue;
+    }
+  }
+}
 
 }  // namespace
 
@@ -94,6 +118,68 @@ void Directory::settleBlocksTo(const Entry& gone, const Entry* pool) {
   }
 }
 
+// Packets that the root was to deliver.
+void Directory::freeBlocksIn(std::span<const std::byte> packet) {
+  forEachMessage(packet, [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks) {
+    freeBlocks(sender, blocks);
+  });
+}
+
+// What an actor that has gone had committed and not written is sent by the root.
+void Directory::sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet) {
+  if (!arena.valid() || os::isUntouched(arena)) return;
+  const Mapped mapped(arena);
+  forEachMessage(packet, [&](wire::ActorId, std::span<const wire::BlockRef> blocks) {
+    for (const wire::BlockRef& block : blocks) {
+      mapped->address(block, {.actor = to.actor, .lane = number(to.lane)});
+      mapped->change(block, wire::BlockState::sent);
+    }
+  });
+}
+
+// A process that died about to write a message: it may have written it, or not. Of those that its successor sends again
+// nobody needs to know; the others are calls.
+void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
+                             std::span<const wire::BlockRef> unsent) {
+  if (!arena.valid() || os::isUntouched(arena)) return;
+  try {
+    const Mapped mapped(arena);
+    mapped->forEach([&](const wire::ArenaView::Block& block) {
+      if (block.state != wire::BlockState::sending) return;
+      const bool again = std::ranges::any_of(unsent, [&](const wire::BlockRef& ref) {
+        return ref.serial == block.serial && ref.offset == mapped->offsetOf(block.page);
+      });
+      if (again) return;
+      const bool written = isOnItsWay(sender, block);
+      mapped->change(mapped->refTo(block), written ? wire::BlockState::sent : wire::BlockState::free);
+    });
+  } catch (const Error& error) {
+    hooks_.warn("the last message of a process that died may stay in memory: " + error.message());
+  }
+}
+
+// First the pipe, then the desks: that is the way it goes. What is on neither has been done, or was never written.
+bool Directory::isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block) {
+  const Entry* const to = byId(block.to.actor);
+  if (to == nullptr) return false;
+  // A reply may be with its caller, wherever it keeps it.
+  if (block.to.lane != number(wire::Lane::mailbox)) return true;
+  bool found = false;
+  const auto look = [&](wire::ActorId from, std::span<const wire::BlockRef> blocks) {
+    found = found || (from == sender && blocks.front().serial == block.serial);
+  };
+  const auto packets = os::peekPackets(mailboxOf(*to));
+  if (!packets) return true;
+  for (const auto& packet : *packets) forEachMessage(packet, look);
+  for (const Undelivered& each : undelivered_) forEachMessage(each.packet, look);
+  const std::string top = to->role == wire::Role::poolWorker ? parentOf(to->path) : to->path;
+  for (auto it = byPath_.lower_bound(top); it != byPath_.end() && it->first.starts_with(top); ++it) {
+    if (!it->second->desk.valid()) continue;
+    for (const auto& packet : mailbox::packetsOn(it->second->desk)) forEachMessage(packet, look);
+  }
+  return found;
+}
+
 void Directory::retireArena(Entry& entry) {
   if (!entry.arena.valid() || os::isUntouched(entry.arena)) return;
   retired_.push_back({.actor = entry.id, .arena = std::move(entry.arena), .desk = std::move(entry.desk)});
@@ -102,10 +188,11 @@ void Directory::retireArena(Entry& entry) {
 
 // Its process may still be dying. Once it is dead, what it had not sent is nobody's.
 void Directory::lookAtRetired() {
-  std::erase_if(retired_, [](RetiredArena& retired) {
+  std::erase_if(retired_, [this](RetiredArena& retired) {
     try {
       if (!retired.alone && os::lockedByAnother(retired.desk)) return false;
       const Mapped mapped(retired.arena);
+      if (!retired.alone) settleDoubts(retired.actor, retired.arena, {});
       mapped->forEach([&](const wire::ArenaView::Block& block) {
         if (!retired.alone && block.state == wire::BlockState::building) mapped->free(mapped->refTo(block));
       });

@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "mailbox/destination.h"
 #include "node/entry.h"
 #include "wire/arena_view.h"
 #include "wire/control_message.h"
@@ -50,6 +51,11 @@ class Directory {
     std::string supervisor;
   };
 
+  struct Undelivered {
+    mailbox::Destination to;
+    std::vector<std::byte> packet;
+  };
+
   void handle(const std::string& from, wire::ReceivedControl& message);
   Entry* byPath(const std::string& path);
   Entry* byId(wire::ActorId id);
@@ -75,8 +81,8 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
-  void handBack(const Entry& worker);
-  bool writeHandedBack();
+  void inherit(const Entry& gone);
+  bool deliver();
   void lookAgain();
   void settleWaiting();
 
@@ -100,6 +106,10 @@ class Directory {
   void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
   void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void settleBlocksTo(const Entry& gone, const Entry* pool);
+  void freeBlocksIn(std::span<const std::byte> packet);
+  void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
+  void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);
+  bool isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block);
   void retireArena(Entry& entry);
   void lookAtRetired();
 
@@ -113,8 +123,8 @@ class Directory {
   std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
-  // Messages of workers that have gone, on their way back into the mailbox of their pool.
-  std::deque<std::pair<wire::ActorId, std::vector<std::byte>>> handedBack_;
+  // Messages that those who have gone for good left, on their way.
+  std::deque<Undelivered> undelivered_;
   loop::Timer again_;
   std::vector<RetiredArena> retired_;
   loop::Timer retiredAgain_;

@@ -161,6 +161,7 @@ void Supervisor::claim(Child& child) {
   claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
   claim.setMaxMessageBytes(child.spec.maxMessageBytes);
+  claim.setRetries(child.spec.onCrash.retries);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
 }

@@ -15,7 +15,7 @@ constexpr unsigned kCountBits = 38;
 
 }  // namespace
 
-Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<const std::uint64_t> committed)
+Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<const BlockRef> committed)
     : view_(memory), serial_(std::uint64_t{generation & 0xffffff} << kCountBits) {
   touched_.resize(view_.pages());
   if (view_.pages() > 0) recover(committed);
@@ -24,7 +24,7 @@ Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<co
 std::uint64_t Arena::nextSerial() { return serial_ = (serial_ + 1) & (~0ULL >> 2); }
 
 // Its predecessor may have died between any two stores. What lies between blocks is free.
-void Arena::recover(std::span<const std::uint64_t> committed) {
+void Arena::recover(std::span<const BlockRef> committed) {
   const bool known = view_.header().layout.load(std::memory_order_relaxed) == kArenaLayout;
   tableTouched_ = known;
   const std::uint64_t end =
@@ -35,7 +35,9 @@ void Arena::recover(std::span<const std::uint64_t> committed) {
   view_.forEach([&](const ArenaView::Block& block) {
     if (!known) return;
     const bool keep = block.state == BlockState::sent || block.state == BlockState::sending ||
-                      std::ranges::find(committed, view_.offsetOf(block.page)) != committed.end();
+                      std::ranges::any_of(committed, [&](const BlockRef& ref) {
+                        return ref.offset == view_.offsetOf(block.page) && ref.serial == block.serial;
+                      });
     if (!keep) return static_cast<void>(view_.free(view_.refTo(block)));
     used_.push_back({block.page, block.pages, block.serial});
     addFree(from, block.page - from);

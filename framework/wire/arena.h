@@ -21,9 +21,9 @@ namespace troupe::wire {
 
 class Arena {
  public:
-  // Takes over what a predecessor left. Blocks that were never sent are freed, but for those at the offsets in
+  // Takes over what a predecessor left. Blocks that were never sent are freed, but for those of
   // `committed`: their messages will be sent by this process. `generation` counts the actor's processes.
-  Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<const std::uint64_t> committed = {});
+  Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<const BlockRef> committed = {});
 
   const ArenaView& view() const { return view_; }
 
@@ -64,7 +64,7 @@ class Arena {
     std::uint32_t pages = 0;
     std::uint64_t serial = 0;
   };
-  void recover(std::span<const std::uint64_t> committed);
+  void recover(std::span<const BlockRef> committed);
   bool over(const Used& used) const;
   void collect(std::size_t most);
   void addFree(std::uint32_t page, std::uint32_t pages);

@@ -21,12 +21,12 @@ Arena* ArenaMemory::open() {
   return arena_ ? &*arena_ : nullptr;
 }
 
-void ArenaMemory::recover(std::span<const std::uint64_t> committed) {
+void ArenaMemory::recover(std::span<const BlockRef> committed) {
   if (memory_.valid() && !os::isUntouched(memory_)) map(committed);
   inUse_ = arena_.has_value();
 }
 
-void ArenaMemory::map(std::span<const std::uint64_t> committed) {
+void ArenaMemory::map(std::span<const BlockRef> committed) {
   if (!memory_.valid()) return;
   try {
     mapping_ = os::Mapping(memory_, os::sizeOf(memory_));

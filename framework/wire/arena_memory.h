@@ -29,7 +29,7 @@ class ArenaMemory {
   std::size_t limit() const { return limit_; }
   Arena* open();
   // Takes over at once what a predecessor has left, if anything: see Arena.
-  void recover(std::span<const std::uint64_t> committed);
+  void recover(std::span<const BlockRef> committed);
 
   // True from the first message on until nothing is left of any.
   bool inUse() const { return inUse_; }
@@ -37,7 +37,7 @@ class ArenaMemory {
   void trim();
 
  private:
-  void map(std::span<const std::uint64_t> committed);
+  void map(std::span<const BlockRef> committed);
 
   os::Fd memory_;
   std::size_t limit_;

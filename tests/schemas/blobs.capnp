@@ -13,4 +13,7 @@ interface Blobs {
 
   fetch @5 (from :Blobs, bytes :UInt64) -> stream;
   # Calls `make`, and kills itself with the reply in hand.
+
+  fetchAll @6 (from :Blobs, bytes :UInt64, count :UInt32) -> ();
+  # Calls `check` and `make` so often; notes "wrong ..." on the board.
 }

@@ -198,8 +198,9 @@ TEST(Arena, theSuccessorKeepsWhatWasSentAndWhatIsCommitted) {
   const auto doubtful = first.allocate(first.nextSerial(), 1);
   first.sending(doubtful->ref, {.actor = 5, .lane = 0});
 
-  const std::uint64_t offsets[] = {committed->ref.offset};
-  Arena second(memory.span(), 2, offsets);
+  const BlockRef kept[] = {
+      committed->ref, {.offset = building->ref.offset, .serial = building->ref.serial + 100, .words = 1}};
+  Arena second(memory.span(), 2, kept);
   EXPECT_EQ(second.usedBytes(), 9 * kArenaPage);
   EXPECT_TRUE(second.view().content(sent.ref));
   EXPECT_FALSE(second.view().free(building->ref));
