@@ -7,6 +7,7 @@
 
 #include "mailbox/settle.h"
 #include "node/directory.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "wire/arena_memory.h"
@@ -32,11 +33,6 @@ class Mapped {
 };
 
 constexpr std::uint32_t number(wire::Lane lane) { return static_cast<std::uint32_t>(lane); }
-
-std::string parentOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 // Of the large messages in a packet: whose they are, and their blocks.
 void forEachMessage(std::span<const std::byte> packet,

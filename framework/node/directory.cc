@@ -2,6 +2,7 @@
 
 #include "mailbox/desk_layout.h"
 #include "mailbox/settle.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "supervision/blueprint.h"
@@ -21,11 +22,6 @@ constexpr std::uint32_t kMostRetries = 254;
 
 bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
-
-std::string parentOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
 
 }  // namespace
 
