@@ -20,7 +20,6 @@ struct Bodies::Peer {
 
   os::Mapping mapping;
   wire::ArenaView view;
-  std::set<std::uint64_t> open;  // serials of the messages that are being read
   bool lasting = true;
 };
 
@@ -34,14 +33,13 @@ Bodies::Body::Body(std::shared_ptr<Peer> peer, std::vector<wire::BlockRef> block
     }
     segments.push_back(*content);
   }
-  // A second message about the same blocks must not free them under the first.
-  if (!peer_->open.insert(blocks_.front().serial).second)
-    throw Error(ErrorKind::invalid, "its body is being read already, as that of another message");
+  // A repetition, which must not free them under the first.
+  if (!peer_->view.take(blocks_.front()))
+    throw Error(ErrorKind::invalid, "its body is being read already, or is over");
 }
 
 Bodies::Body::~Body() {
   for (const wire::BlockRef& block : blocks_) peer_->view.free(block);
-  peer_->open.erase(blocks_.front().serial);
 }
 
 Bodies::Bodies(loop::Loop& loop, os::Fd arena, std::size_t limit, std::uint32_t generation, Hooks hooks)

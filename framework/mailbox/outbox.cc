@@ -7,20 +7,13 @@
 
 namespace troupe::mailbox {
 
-namespace {
-
-constexpr auto kNever = loop::Clock::time_point::max();
-
-}  // namespace
-
 struct Outbox::Packet {
   wire::PacketBuilder content;
   std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
   std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
   bool repeats = false;                  // a predecessor numbered it, and may have written it
   std::vector<wire::BlockRef> blocks;    // of the large ones among them
-  loop::Clock::time_point deadline =
-      loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
+  loop::Clock::time_point deadline = loop::Clock::time_point::min();  // the latest of its messages'
 };
 
 struct Outbox::Line {

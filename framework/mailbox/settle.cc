@@ -56,16 +56,17 @@ void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Set
 }
 
 // Also of one that was done: its process may have died before it came to free them.
-void free(const wire::PacketView& packet, unsigned index, const FreeBlocks& freeBlocks) {
+void settleBody(const wire::PacketView& packet, unsigned index, bool again,
+                const SettleBlocks& settleBlocks) {
   try {
     const auto blocks = wire::blocksOf(packet.message(index));
-    if (!blocks.empty() && freeBlocks) freeBlocks(packet.header().sender, blocks);
+    if (!blocks.empty() && settleBlocks) settleBlocks(packet.header().sender, blocks, again);
   } catch (const kj::Exception&) {
     // A lie, and not about anybody else's blocks.
   }
 }
 
-void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const FreeBlocks& freeBlocks,
+void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const SettleBlocks& settleBlocks,
                 Settlement& settlement) {
   DeskSlot& slot = memory.slots[at];
   const std::uint64_t begun = slot.begun.load();
@@ -77,15 +78,15 @@ void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const Fre
     for (unsigned index = 0; index < copy.packet().messages(); ++index) {
       if ((begun >> index & 1) == 0) continue;
       const unsigned tried = slot.attempts[index] + 1U;
-      if ((inHand >> index & 1) == 0) {
-        free(copy.packet(), index, freeBlocks);
-      } else if (tried < attempts) {
+      const bool held = (inHand >> index & 1) != 0;
+      const bool retry = held && tried < attempts;
+      if (retry) {
         slot.attempts[index] = static_cast<std::uint8_t>(tried);
         again |= 1ULL << index;
-      } else {
+      } else if (held) {
         drop(copy.packet(), index, tried, settlement);
-        free(copy.packet(), index, freeBlocks);
       }
+      settleBody(copy.packet(), index, retry, settleBlocks);
     }
   }
   slot.done.store(slot.done.load() | (inHand & ~again));
@@ -108,7 +109,7 @@ void findUnsent(DeskMemory& memory, Settlement& settlement) {
 
 }  // namespace
 
-Settlement settle(const os::Fd& deskMemory, unsigned attempts, const FreeBlocks& freeBlocks) {
+Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlocks& settleBlocks) {
   const MappedDesk memory(deskMemory);
   Settlement settlement;
   if (recover(*memory) == Recovered::ruined) {
@@ -116,7 +117,7 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts, const FreeBlocks&
     return settlement;
   }
   for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
-    settleSlot(*memory, i, attempts, freeBlocks, settlement);
+    settleSlot(*memory, i, attempts, settleBlocks, settlement);
   if (memory->layout == kDeskLayout) findUnsent(*memory, settlement);
   return settlement;
 }

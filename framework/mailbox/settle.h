@@ -41,13 +41,14 @@ struct Settlement {
   bool ruined = false;                 // overwritten by a stray pointer: no successor can use this memory
 };
 
-// The large messages that are over, in hand or done: their blocks are to be freed, also a second time.
-using FreeBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>)>;
+// The blocks of large messages that were in hand or done. `again`: the message is handed out again; else it is over, and they are
+// to be freed, also a second time.
+using SettleBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>, bool again)>;
 
 // `attempts`: so often a message may be in the hands of a process that dies; 1: never again. Never throws for
 // what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it), and those of
-// `freeBlocks`.
-Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const FreeBlocks& freeBlocks = {});
+// `settleBlocks`.
+Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {});
 
 // The packets on a desk, whoever has it: those that were done too, and nonsense where one is being read meanwhile.
 // Errors: as settle().

@@ -92,10 +92,17 @@ void Directory::freeBlocksTo(wire::ActorId actor, wire::Lane lane) {
 }
 
 void Directory::freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks) {
+  settleBlocks(sender, blocks, false);
+}
+
+// A message whose receiver has died: it is over, or comes again.
+void Directory::settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again) {
   const os::Fd* const arena = arenaOf(sender);
   if (arena == nullptr || os::isUntouched(*arena)) return;
   const Mapped mapped(*arena);
-  for (const wire::BlockRef& block : blocks) mapped->free(block);
+  for (const wire::BlockRef& block : blocks) {
+    again ? mapped->move(block, wire::BlockState::taken, wire::BlockState::sent) : mapped->free(block);
+  }
 }
 
 // What was on its way to an actor that has gone for good; of a pool's worker, the pool has it.
@@ -128,7 +135,7 @@ void Directory::sendBlocks(const os::Fd& arena, mailbox::Destination to, std::sp
   forEachMessage(packet, [&](wire::ActorId, std::span<const wire::BlockRef> blocks) {
     for (const wire::BlockRef& block : blocks) {
       mapped->address(block, {.actor = to.actor, .lane = number(to.lane)});
-      mapped->change(block, wire::BlockState::sent);
+      mapped->move(block, wire::BlockState::building, wire::BlockState::sent);
     }
   });
 }
@@ -146,8 +153,8 @@ void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
         return ref.serial == block.serial && ref.offset == mapped->offsetOf(block.page);
       });
       if (again) return;
-      const bool written = isOnItsWay(sender, block);
-      mapped->change(mapped->refTo(block), written ? wire::BlockState::sent : wire::BlockState::free);
+      const auto now = isOnItsWay(sender, block) ? wire::BlockState::sent : wire::BlockState::free;
+      mapped->move(mapped->refTo(block), wire::BlockState::sending, now);
     });
   } catch (const Error& error) {
     hooks_.warn("the last message of a process that died may stay in memory: " + error.message());

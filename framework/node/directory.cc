@@ -277,9 +277,9 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(
-        entry.desk, entry.attempts,
-        [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks) { freeBlocks(sender, blocks); });
+    settlement = mailbox::settle(entry.desk, entry.attempts,
+                                 [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks,
+                                        bool again) { settleBlocks(sender, blocks, again); });
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {

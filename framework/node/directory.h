@@ -105,6 +105,7 @@ class Directory {
                       const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
   void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
   void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
+  void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
   void settleBlocksTo(const Entry& gone, const Entry* pool);
   void freeBlocksIn(std::span<const std::byte> packet);
   void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);

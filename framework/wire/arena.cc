@@ -10,18 +10,18 @@ namespace {
 constexpr std::size_t kPageWords = kArenaPage / sizeof(capnp::word);
 // So many blocks are looked at whenever one is asked for: so those that were freed come back as fast as they go.
 constexpr std::size_t kLookAt = 16;
-// A serial has 62 bits: the process, then its messages.
+// A serial has 61 bits: the process, then its messages.
 constexpr unsigned kCountBits = 38;
 
 }  // namespace
 
 Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<const BlockRef> committed)
-    : view_(memory), serial_(std::uint64_t{generation & 0xffffff} << kCountBits) {
+    : view_(memory), serial_(std::uint64_t{generation & 0x7fffff} << kCountBits) {
   touched_.resize(view_.pages());
   if (view_.pages() > 0) recover(committed);
 }
 
-std::uint64_t Arena::nextSerial() { return serial_ = (serial_ + 1) & (~0ULL >> 2); }
+std::uint64_t Arena::nextSerial() { return serial_ = (serial_ + 1) & (~0ULL >> 3); }
 
 // Its predecessor may have died between any two stores. What lies between blocks is free.
 void Arena::recover(std::span<const BlockRef> committed) {
@@ -34,10 +34,10 @@ void Arena::recover(std::span<const BlockRef> committed) {
   std::uint32_t from = 0;
   view_.forEach([&](const ArenaView::Block& block) {
     if (!known) return;
-    const bool keep = block.state == BlockState::sent || block.state == BlockState::sending ||
-                      std::ranges::any_of(committed, [&](const BlockRef& ref) {
-                        return ref.offset == view_.offsetOf(block.page) && ref.serial == block.serial;
-                      });
+    const bool keep =
+        block.state != BlockState::building || std::ranges::any_of(committed, [&](const BlockRef& ref) {
+          return ref.offset == view_.offsetOf(block.page) && ref.serial == block.serial;
+        });
     if (!keep) return static_cast<void>(view_.free(view_.refTo(block)));
     used_.push_back({block.page, block.pages, block.serial});
     addFree(from, block.page - from);
@@ -78,7 +78,7 @@ std::optional<std::uint32_t> Arena::takeFree(std::uint32_t pages) {
 
 bool Arena::over(const Used& used) const {
   const std::uint64_t word = view_.block(used.page).word.load(std::memory_order_acquire);
-  return word >> 2 != used.serial || (word & 3) == 0;
+  return word >> 3 != used.serial || (word & 7) == 0;
 }
 
 void Arena::collect(std::size_t most) {
@@ -114,7 +114,7 @@ std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t wo
   BlockHeader& header = view_.block(*page);
   header.pages.store(pages, std::memory_order_relaxed);
   stored();
-  header.word.store(serial << 2 | static_cast<std::uint64_t>(BlockState::building),
+  header.word.store(serial << 3 | static_cast<std::uint64_t>(BlockState::building),
                     std::memory_order_release);
   stored();
   return Given{.ref = {.offset = view_.offsetOf(*page),
@@ -158,7 +158,7 @@ void Arena::shrink(BlockRef& ref, std::size_t words) {
 void Arena::sending(const BlockRef& ref, BlockTarget to) const {
   view_.address(ref, to);
   stored();
-  view_.change(ref, BlockState::sending);
+  view_.move(ref, BlockState::building, BlockState::sending);
   stored();
 }
 

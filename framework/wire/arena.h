@@ -40,10 +40,11 @@ class Arena {
   // Of a block that is being built only the first `words` are needed.
   void shrink(BlockRef& ref, std::size_t words);
 
-  // The message is about to be written to `to`; it was written; it was not.
+  // The message is about to be written to `to`; it was written; it was not. The first two change nothing for one that was
+  // written before.
   void sending(const BlockRef& ref, BlockTarget to) const;
-  void sent(const BlockRef& ref) const { view_.change(ref, BlockState::sent); }
-  void unsent(const BlockRef& ref) const { view_.change(ref, BlockState::building); }
+  void sent(const BlockRef& ref) const { view_.move(ref, BlockState::sending, BlockState::sent); }
+  void unsent(const BlockRef& ref) const { view_.move(ref, BlockState::sending, BlockState::building); }
   void free(const BlockRef& ref) const { view_.free(ref); }
 
   // Finds all that was freed, and gives memory that is free and was used back to the system: `punch` makes a stretch, in

@@ -8,7 +8,16 @@ namespace {
 
 constexpr std::size_t pagesFor(std::size_t bytes) { return (bytes + kArenaPage - 1) / kArenaPage; }
 
-BlockState stateOf(std::uint64_t word) { return static_cast<BlockState>(word & 3); }
+// What makes no sense is free.
+BlockState stateOf(std::uint64_t word) {
+  const std::uint64_t state = word & 7;
+  return state > static_cast<std::uint64_t>(BlockState::taken) ? BlockState::free
+                                                               : static_cast<BlockState>(state);
+}
+
+std::uint64_t wordOf(std::uint64_t serial, BlockState state) {
+  return state == BlockState::free ? 0 : serial << 3 | static_cast<std::uint64_t>(state);
+}
 
 }  // namespace
 
@@ -31,7 +40,7 @@ ArenaView::ArenaView(std::span<std::byte> memory) {
 }
 
 std::optional<std::uint32_t> ArenaView::pageOf(const BlockRef& ref) const {
-  if (ref.offset < dataStart_ || ref.offset % kArenaPage != 0) return std::nullopt;
+  if (ref.serial >> 61 != 0 || ref.offset < dataStart_ || ref.offset % kArenaPage != 0) return std::nullopt;
   const std::uint64_t page = (ref.offset - dataStart_) / kArenaPage;
   if (page >= pages_) return std::nullopt;
   return static_cast<std::uint32_t>(page);
@@ -42,7 +51,7 @@ std::optional<std::span<const capnp::word>> ArenaView::content(const BlockRef& r
   if (!page) return std::nullopt;
   const std::uint64_t word = block(*page).word.load(std::memory_order_acquire);
   const BlockState state = stateOf(word);
-  if (word >> 2 != ref.serial || (state != BlockState::sending && state != BlockState::sent))
+  if (word >> 3 != ref.serial || state == BlockState::free || state == BlockState::building)
     return std::nullopt;
   const std::uint32_t pages = block(*page).pages.load(std::memory_order_relaxed);
   if (pages > pages_ - *page || ref.words > std::uint64_t{pages} * (kArenaPage / sizeof(capnp::word)))
@@ -50,19 +59,23 @@ std::optional<std::span<const capnp::word>> ArenaView::content(const BlockRef& r
   return std::span(reinterpret_cast<const capnp::word*>(data(*page)), ref.words);
 }
 
-bool ArenaView::change(const BlockRef& ref, BlockState to) const {
+bool ArenaView::move(const BlockRef& ref, BlockState from, BlockState to) const {
   const auto page = pageOf(ref);
   if (!page) return false;
-  auto& word = block(*page).word;
-  const std::uint64_t next = to == BlockState::free ? 0 : ref.serial << 2 | static_cast<std::uint64_t>(to);
-  std::uint64_t now = word.load(std::memory_order_relaxed);
-  // An honest use has four states at most. Who plays with the word can't keep anybody here.
-  for (int i = 0; i < 4; ++i) {
-    if (now >> 2 != ref.serial || stateOf(now) == BlockState::free) return false;
-    if (word.compare_exchange_strong(now, next, std::memory_order_acq_rel, std::memory_order_relaxed))
-      return true;
-  }
-  return false;
+  std::uint64_t before = wordOf(ref.serial, from);
+  return block(*page).word.compare_exchange_strong(before, wordOf(ref.serial, to), std::memory_order_acq_rel,
+                                                   std::memory_order_relaxed);
+}
+
+// Its state may move on meanwhile, but only forwards: each is tried, in their order.
+bool ArenaView::free(const BlockRef& ref) const {
+  return move(ref, BlockState::building, BlockState::free) ||
+         move(ref, BlockState::sending, BlockState::free) || move(ref, BlockState::sent, BlockState::free) ||
+         move(ref, BlockState::taken, BlockState::free);
+}
+
+bool ArenaView::take(const BlockRef& ref) const {
+  return move(ref, BlockState::sending, BlockState::taken) || move(ref, BlockState::sent, BlockState::taken);
 }
 
 void ArenaView::address(const BlockRef& ref, BlockTarget to) const {
@@ -86,7 +99,7 @@ void ArenaView::forEach(const std::function<void(const Block&)>& each) const {
     }
     each({.page = page,
           .pages = pages,
-          .serial = word >> 2,
+          .serial = word >> 3,
           .state = stateOf(word),
           .to = {at.to.load(std::memory_order_relaxed), at.lane.load(std::memory_order_relaxed)}});
     page += pages;

@@ -6,8 +6,10 @@
 //          is one store, and free neighbours are one stretch by nature.
 // State:   free -> building (its message is being made, or waits to be sent)
 //               -> sending (its message is about to be written, or was just written: after a death only the pipe can tell)
-//               -> sent (the receiver's). A receiver frees it from the last two. Each use has a serial of its own, and
-//          all changes but the first are compare-exchanges from it: who is late, or does it twice, changes nothing.
+//               -> sent (the receiver's)
+//               -> taken (a receiver reads it: no other will) -> free. Each use has a serial of its own, and all changes but
+//          the first are compare-exchanges from it: who is late, or does it twice, changes nothing. Of a message of
+//          several blocks the first is taken for all.
 // Death:   all that is needed to go on stands in the memory; see Arena and node/arenas.h for what is done with the blocks of the
 //          dead.
 // Trust:   everybody who has it mapped may write any bytes into it. Whatever they are, nothing here reads beyond the memory,
@@ -36,10 +38,10 @@ struct ArenaHeader {
   std::atomic<std::uint64_t> highest;  // all blocks lie in the first so many data pages
 };
 
-enum class BlockState : std::uint8_t { free, building, sending, sent };
+enum class BlockState : std::uint8_t { free, building, sending, sent, taken };
 
 struct BlockHeader {
-  std::atomic<std::uint64_t> word;  // serial * 4 + BlockState; 0 is free
+  std::atomic<std::uint64_t> word;  // serial * 8 + BlockState; 0 is free
   std::atomic<ActorId> to;          // whom its message goes to; from `sending` on
   std::atomic<std::uint32_t> pages;
   std::atomic<std::uint32_t> lane;  // wire::Lane
@@ -93,9 +95,11 @@ class ArenaView {
   std::optional<std::span<const capnp::word>> content(const BlockRef& ref) const;
 
   // Ends the use of a block. False where it is over already, or `ref` makes no sense.
-  bool free(const BlockRef& ref) const { return change(ref, BlockState::free); }
-  // To another state of the same use. False as above.
-  bool change(const BlockRef& ref, BlockState to) const;
+  bool free(const BlockRef& ref) const;
+  // For a receiver that is going to read it, alone: false as above, or where another has taken it.
+  bool take(const BlockRef& ref) const;
+  // From one state to another of the same use. False where it is in no such state.
+  bool move(const BlockRef& ref, BlockState from, BlockState to) const;
   void address(const BlockRef& ref, BlockTarget to) const;
 
   // All blocks that are not free, in their order; those that make no sense are left out. Others may change them meanwhile.

@@ -74,7 +74,7 @@ void receiveLie(const wire::ArenaView& view, FuzzedDataProvider& data) {
   for (auto segment : segments) {
     segment.setOffset(data.ConsumeBool() ? view.offsetOf(data.ConsumeIntegral<std::uint8_t>())
                                          : data.ConsumeIntegral<std::uint64_t>());
-    segment.setSerial(data.ConsumeBool() ? data.ConsumeIntegral<std::uint8_t>() / 4
+    segment.setSerial(data.ConsumeBool() ? data.ConsumeIntegral<std::uint8_t>() / 8
                                          : data.ConsumeIntegral<std::uint64_t>());
     segment.setWords(data.ConsumeBool() ? data.ConsumeIntegral<std::uint8_t>()
                                         : data.ConsumeIntegral<std::uint32_t>());

@@ -114,6 +114,25 @@ TEST(Arena, theReceiverReadsInPlaceAndFrees) {
   EXPECT_TRUE(receiver.empty());
 }
 
+TEST(Arena, oneReceiverTakesABlockAndNoOther) {
+  const Memory memory(4);
+  Arena arena(memory.span(), 1);
+  const auto block = sentBlock(arena, 1);
+  EXPECT_TRUE(arena.view().take(block.ref));
+  EXPECT_FALSE(arena.view().take(block.ref));
+  arena.sending(block.ref, {.actor = 9, .lane = 0});
+  arena.sent(block.ref);
+  arena.unsent(block.ref);
+  EXPECT_FALSE(arena.view().take(block.ref)) << "a repetition changes nothing";
+  EXPECT_TRUE(arena.view().content(block.ref));
+  EXPECT_TRUE(arena.view().move(block.ref, BlockState::taken, BlockState::sent)) << "its receiver died";
+  EXPECT_TRUE(arena.view().take(block.ref));
+  Arena successor(memory.span(), 2);
+  EXPECT_TRUE(successor.view().content(block.ref));
+  EXPECT_TRUE(successor.view().free(block.ref));
+  EXPECT_FALSE(successor.view().take(block.ref));
+}
+
 TEST(Arena, whoFreesLateHarmsNoLaterUse) {
   const Memory memory(4);
   Arena arena(memory.span(), 1);
