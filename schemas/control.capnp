@@ -130,6 +130,11 @@ struct Manage {
     spec @12 :Text;
     changeFlags @13 :FlagsData;
     changeChildren @14 :List(NamedSpec);
+    upgrade :group {
+      id @15 :Text;
+      image @16 :Text;
+      # The file of the program that the child is to be a process of.
+    }
   }
 }
 
@@ -188,9 +193,11 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
+      takesOver @59 :Bool;
+      # Another process of the same child has let go of them.
       retries @53 :UInt32;
       # So often a message in hand is handed out again when its actor dies.
-      maxMessageBytes @54 :UInt64;
+      maxMessageBytes @60 :UInt64;
       # 0: without an arena.
     }
     ended :group {
@@ -239,7 +246,7 @@ struct Control {
       # Descriptor: the lane to write, or the arena.
       shared @30 :Bool;
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
-      gone @55 :Bool;
+      gone @61 :Bool;
       # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;
@@ -272,6 +279,18 @@ struct Control {
       generation @46 :UInt32;
       pid @47 :Int32;
     }
+    # While a child is replaced by a process of a newer program (docs/supervision.md).
+    prepared @54 :Void;
+    # From the newer process: it can take over.
+    handOver @55 :Void;
+    # To the older process: it should let go of its mailbox when its turn has ended.
+    handedOver @56 :Void;
+    # From the older process.
+    takeOver @57 :UInt32;
+    # To the newer process, or back to the older one, with the descriptors of `granted`: the generation that it is.
+    drain @58 :Void;
+    # To the older process: it should end when its tasks have.
+
     up :group {
       # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its
       # earlier life, and not again, has gone for good.

@@ -78,18 +78,20 @@ ActorProcess::ActorProcess(Assignment assignment)
                     while (signals_.next()) stopAsAsked();
                   }),
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
+      run_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
-               .idle = [this] { windDown(); }}) {
+               .idle = [this] { handingOver_ ? letGo() : windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
   loop_.beforeSleep([this] {
-    if (!server_.turnOpen()) journal_.keep();
+    if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
     outbox_.flush();
     bodies_.rest();
+    if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
     endWhenDrained();
     return false;
   });
@@ -99,9 +101,14 @@ void ActorProcess::run() {
   theProcess = this;
   detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
-  outbox_.resend();
-  construct();
-  loop_.run();
+  try {
+    outbox_.resend();
+    construct();
+    loop_.run();
+  } catch (...) {
+    // A commit that failed, say.
+    crash(std::current_exception());
+  }
   end({.kind = ExitKind::normal});
 }
 
@@ -121,7 +128,7 @@ void ActorProcess::construct() {
 }
 
 void ActorProcess::started(Start start) {
-  journal_.keep();
+  journal_.begin();
   outbox_.flush();
   wire::ControlMessage message;
   auto ready = message->initReady();
@@ -132,7 +139,7 @@ void ActorProcess::started(Start start) {
   if (start.ignored && !ending_) ending_ = ExitReason{.kind = ExitKind::normal};
   if (ending_) return windDown();
   if (class_.run != nullptr) {
-    background_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
+    run_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
   }
   if (!ending_) server_.serve(*actor_);
 }
@@ -141,6 +148,7 @@ void ActorProcess::stop(ExitReason reason) {
   if (ending_) return;
   ending_ = std::move(reason);
   server_.stopTaking();
+  handingOver_ = false;
   // The one who asks may be inside a handler or run(): what is to be cancelled must not be running.
   loop_.post([this] { windDown(); });
 }
@@ -154,6 +162,7 @@ void ActorProcess::windDown() {
   if (windingDown_ || !ending_ || server_.turnOpen()) return;
   windingDown_ = true;
   loop_.post([this] {
+    run_.cancelAll();
     background_.cancelAll();
     if (!ready_) life_.cancelAll();
     if (!ready_ || class_.stopping == nullptr) {
@@ -250,6 +259,9 @@ void ActorProcess::onControl(wire::ReceivedControl& message) {
   }
   switch (message->which()) {
     case wire::Control::STOP: return stopAsAsked();
+    case wire::Control::HAND_OVER: return handOver();
+    case wire::Control::TAKE_OVER: return takeBack(message);
+    case wire::Control::DRAIN: return drain();
     case wire::Control::PING: {
       wire::ControlMessage pong;
       pong->setPong();

@@ -42,6 +42,9 @@ struct Assignment {
   std::vector<Argument> arguments;
 };
 
+// For a process that is to take over from another one of the same actor: waits until it may, and fills in ends and generation.
+void awaitTakeOver(Assignment& assignment);
+
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).
 [[noreturn]] void runActor(Assignment assignment);
 
@@ -65,6 +68,8 @@ class ActorProcess {
   wire::ArenaMemory& arena() { return bodies_.own(); }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
+  // Throws `gone` where this process has handed over to a newer one, and can't send any more.
+  void checkMaySend(const std::string& what) const;
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
   // Ends it in an orderly way, from the loop.
   void stop(ExitReason reason);
@@ -81,6 +86,11 @@ class ActorProcess {
   void closeLane(mailbox::Destination to, const Error& why);
   void watch(wire::ActorId actor);
   void stopAsAsked();
+  // upgrade.cc
+  void handOver();
+  void letGo();
+  void takeBack(wire::ReceivedControl& message);
+  void drain();
   void windDown();
   void endWhenDrained();
   void giveUpUnsent();
@@ -115,7 +125,8 @@ class ActorProcess {
   loop::Poll signalPoll_;
   std::size_t unsent_ = 0;  // packets, when it was last looked
   loop::Timer unsentFor_;
-  loop::TaskGroup background_;  // run() and what was spawned
+  loop::TaskGroup run_;
+  loop::TaskGroup background_;  // what was spawned
   loop::TaskGroup life_;        // init() and stopping()
   Server server_;
   std::unique_ptr<ActorBase> actor_;
@@ -124,6 +135,8 @@ class ActorProcess {
   bool askedToStop_ = false;
   bool windingDown_ = false;
   bool drained_ = false;
+  bool handingOver_ = false;
+  bool draining_ = false;
   unsigned operations_ = 0;
 };
 

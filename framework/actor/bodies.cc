@@ -54,6 +54,7 @@ void Bodies::rest() {
 
 void Bodies::tidy() {
   resting_ = false;
+  if (!own_.inUse()) return;
   const std::uint64_t serial = own_.open()->lastSerial();
   if (serial != std::exchange(lastSerial_, serial) && ++rests_ % kRestsAtMost != 0) return;
   own_.trim();

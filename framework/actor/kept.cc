@@ -23,7 +23,11 @@ void KeptPlace::open(std::uint64_t fingerprint, std::size_t capacity, void* self
   index_ = store().add(name_, fingerprint, capacity, [self, write] { return write(self); });
 }
 
-void KeptPlace::touch() const { store().touch(index_); }
+KeptPlace::~KeptPlace() {
+  if (index_) store().remove(*index_);
+}
+
+void KeptPlace::touch() const { store().touch(*index_); }
 
 void KeptPlace::refuseLayout(std::size_t bytes) const {
   throw Error(ErrorKind::invalid, what(name_) + "an earlier process kept " +

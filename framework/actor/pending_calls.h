@@ -70,6 +70,7 @@ class PendingCalls {
   void failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee);
   // The callee has gone for good, is not there, or can't be reached: `why` says which.
   void failCallee(ActorId callee, const Error& why);
+  void failAll(const Error& why);
 
   // A large reply whose sender's arena was not there may be read now.
   void bodiesArrived();
@@ -82,6 +83,7 @@ class PendingCalls {
   void onMessage(ActorId sender, std::span<const capnp::word> words);
   bool isParked(std::uint64_t call) const;
   void finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
+  void fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why);
   void expire();
   void armTimer();
 

@@ -128,6 +128,7 @@ capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
 
 CallHandle Draft::call() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("calling " + state_->name);
   auto call = std::make_shared<PendingCall>();
   call->calls = &process.calls();
   call->id = process.calls().nextId();
@@ -154,6 +155,7 @@ CallHandle Draft::call() {
 
 CastHandle Draft::cast() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("casting " + state_->name);
   auto envelope = state_->message.envelope().initCast();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);

@@ -93,6 +93,11 @@ void Server::stopTaking() {
   watchMailbox();
 }
 
+void Server::goOnTaking() {
+  stopped_ = false;
+  serveSoon();
+}
+
 bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
 
 void Server::watchMailbox() {

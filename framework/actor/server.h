@@ -33,8 +33,9 @@ class Server {
 
   // From here on messages are taken, for this actor.
   void serve(ActorBase& actor);
-  // No further message is begun.
+  // No further message is begun, until goOnTaking().
   void stopTaking();
+  void goOnTaking();
   bool turnOpen() const { return open_ > 0; }
   // A message that the desk kept back may be taken now.
   void bodiesArrived();

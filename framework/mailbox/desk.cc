@@ -38,6 +38,11 @@ Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault)
   }
 }
 
+void Desk::reload() {
+  extent_.fill(kPageBytes);
+  open_ = full_ = false;
+}
+
 std::optional<Desk::Message> Desk::next() {
   keptBack_ = false;
   for (;;) {

@@ -58,6 +58,8 @@ class Desk {
   // Names the packet that a message came in, for ever.
   std::uint64_t arrivalOf(MessageToken token) const { return memory_.slots[token.slot].arrival; }
 
+  // Another process has had the memory meanwhile.
+  void reload();
   // No slot is free: nothing can be read before finish() was called.
   bool full() const { return full_; }
   int mailboxFd() const { return mailbox_.get(); }

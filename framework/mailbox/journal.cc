@@ -42,7 +42,7 @@ void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, b
 }
 
 void Journal::send(Destination to, std::span<const std::byte> message, bool keep) {
-  const bool kept = keep && kept_.addTo(log_);
+  const bool kept = keep && begun_ && kept_.addTo(log_);
   const auto record = log_.addMessage(to, loop::Clock::time_point::max().time_since_epoch().count(), message);
   log_.commit();
   if (kept) kept_.carryOut();
@@ -50,8 +50,13 @@ void Journal::send(Destination to, std::span<const std::byte> message, bool keep
   outbox_.send(to, message, record);
 }
 
+void Journal::begin() {
+  begun_ = true;
+  keep();
+}
+
 void Journal::keep() {
-  if (!kept_.addTo(log_)) return;
+  if (!begun_ || !kept_.addTo(log_)) return;
   log_.commit();
   kept_.carryOut();
   log_.carriedOut();

@@ -52,6 +52,8 @@ class Journal {
   void commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep);
   // A message that is sent outside of any turn.
   void send(Destination to, std::span<const std::byte> message, bool keep);
+  // The actor is ready: what it has touched so far is kept, and what it touches outside of turns from here on.
+  void begin();
   // What was touched outside of any turn.
   void keep();
 
@@ -60,6 +62,7 @@ class Journal {
   KeptStore& kept_;
   Desk& desk_;
   Outbox& outbox_;
+  bool begun_ = false;
 };
 
 }  // namespace troupe::mailbox

@@ -33,13 +33,20 @@ std::optional<KeptStore::Found> KeptStore::find(std::string_view name) const {
 
 std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity,
                            Write write) {
-  const std::size_t entry = entryFor(name, fingerprint, capacity);
+  // Before a place is taken for it: a start that fails again and again must not use them up.
   for (const Value& value : values_) {
-    if (nameOf(memory_.entry[value.entry]) == name)
+    if (value.write && nameOf(memory_.entry[value.entry]) == name)
       refuse(name, "this actor keeps another value of that name");
   }
-  values_.push_back({.entry = entry, .write = std::move(write)});
-  return values_.size() - 1;
+  Value made{.entry = entryFor(name, fingerprint, capacity), .write = std::move(write)};
+  const auto free =
+      std::find_if(values_.begin(), values_.end(), [](const Value& value) { return !value.write; });
+  if (free == values_.end()) {
+    values_.push_back(std::move(made));
+    return values_.size() - 1;
+  }
+  *free = std::move(made);
+  return static_cast<std::size_t>(free - values_.begin());
 }
 
 std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint, std::size_t capacity) {
@@ -73,9 +80,18 @@ std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint
   return entries;
 }
 
+void KeptStore::remove(std::size_t index) {
+  values_[index].write = nullptr;
+  if (std::exchange(values_[index].touched, false)) std::erase(touched_, index);
+}
+
 void KeptStore::touch(std::size_t index) {
   if (std::exchange(values_[index].touched, true)) return;
   touched_.push_back(index);
+}
+
+void KeptStore::touchAll() {
+  for (std::size_t i = 0; i < values_.size(); ++i) touch(i);
 }
 
 bool KeptStore::addTo(TurnLog& log) {

@@ -33,7 +33,10 @@ class KeptStore {
   // committed.
   using Write = std::function<std::span<const std::byte>()>;
   std::size_t add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity, Write write);
+  // The value is destroyed: what was changed of it and not committed is not kept.
+  void remove(std::size_t index);
   void touch(std::size_t index);
+  void touchAll();
   // Adds what was touched to a turn that is about to be committed; true if there was anything.
   bool addTo(TurnLog& log);
   // Copies it to where it is kept: to be called when the turn is committed.

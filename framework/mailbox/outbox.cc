@@ -13,7 +13,8 @@ struct Outbox::Packet {
   std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
   bool repeats = false;                  // a predecessor numbered it, and may have written it
   std::vector<wire::BlockRef> blocks;    // of the large ones among them
-  loop::Clock::time_point deadline = loop::Clock::time_point::min();  // the latest of its messages'
+  loop::Clock::time_point deadline =
+      loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
 };
 
 struct Outbox::Line {
@@ -66,6 +67,29 @@ void Outbox::resend() {
   flush();
 }
 
+void Outbox::pause() {
+  paused_ = true;
+  for (auto& [to, line] : lines_) line->packets.clear();
+}
+
+void Outbox::goOn(std::uint32_t generation) {
+  paused_ = false;
+  owner_.generation = generation;
+  resend();
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) {
+    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
+  }
+}
+
+void Outbox::retire() {
+  paused_ = retired_ = true;
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) close(to);
+}
+
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
   const Put room = hasRoom(to, 0);
   if (room == Put::gone) discard(message);
@@ -75,7 +99,9 @@ Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
 }
 
 Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
+  if (retired_) return Put::gone;
   Line& line = lineTo(to);
+  if (paused_) return Put::noRoom;
   if (line.gone) {
     ++dropped_;
     return Put::gone;
@@ -138,9 +164,9 @@ void Outbox::number(Packet& packet) {
   std::uint64_t next = packet.first;
   for (const TurnLog::Handle record : packet.records) {
     if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
+    DeskMemory::barrier();
     ++next;
   }
-  DeskMemory::barrier();
 }
 
 void Outbox::flush() {
@@ -155,12 +181,15 @@ void Outbox::flush() {
   }
 }
 
-// It was not written: more may join it until it is.
+// It was not written: more may join it until it is. The last number first: a successor gives new, higher numbers to those that
+// have none, and must not send them before one that has.
 void Outbox::takeNumberBack(Packet& packet) {
   if (packet.repeats) return;
   packet.first = 0;
-  for (const TurnLog::Handle record : packet.records) {
-    if (record != TurnLog::kNoRecord) log_.setNumber(record, 0);
+  for (auto record = packet.records.rbegin(); record != packet.records.rend(); ++record) {
+    if (*record == TurnLog::kNoRecord) continue;
+    log_.setNumber(*record, 0);
+    DeskMemory::barrier();
   }
 }
 
@@ -236,7 +265,7 @@ void Outbox::written(Line& line) {
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
-  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -255,7 +284,8 @@ bool Outbox::hasWaiters(Line& line) {
 
 // Each that is woken may fill the line again, so they are woken one by one.
 void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+  while (!line.waiters.empty() && (!paused_ || line.gone) &&
+         (line.gone || line.packets.size() < kMaxWaitingPackets)) {
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;
@@ -318,7 +348,7 @@ void Outbox::close(Destination to) {
 void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }
 
 void Outbox::free(std::span<const wire::BlockRef> blocks) {
-  for (const wire::BlockRef& block : blocks) owner_.arena->open()->free(block);
+  for (const wire::BlockRef& block : blocks) owner_.arena->free(block);
 }
 
 void Outbox::drop(Packet& packet) {

@@ -49,6 +49,13 @@ class Outbox {
   // Sends what a predecessor has committed and not written, and takes over its arena: to be called before anything else
   // is sent.
   void resend();
+  // Another process has the log: nothing is written, and there is no room for anything, until goOn(). What is in the log, that
+  // process sends.
+  void pause();
+  bool paused() const { return paused_; }
+  void goOn(std::uint32_t generation);
+  // For good: whatever is sent finds its destination gone.
+  void retire();
 
   // noRoom also where others wait for room: nobody overtakes them.
   enum class Put { placed, noRoom, gone };
@@ -128,6 +135,8 @@ class Outbox {
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
   bool looking_ = false;
+  bool paused_ = false;
+  bool retired_ = false;
 };
 
 }  // namespace troupe::mailbox

@@ -135,28 +135,29 @@ std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory) {
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   const MappedDesk mapped(deskMemory);
   DeskMemory& memory = *mapped;
-  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
+  std::vector<std::vector<std::byte>> packets;
+  if (memory.layout != kDeskLayout) return packets;
+  std::array<std::pair<std::uint64_t, std::size_t>, kDeskSlots> slots;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) slots[i] = {memory.slots[i].arrival, i};
+  std::sort(slots.begin(), slots.end());
   SlotCopy copy;
-  for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
-    if (memory.header(i).bytes == 0 || !copy.take(memory, i)) continue;
+  for (const auto& [arrival, at] : slots) {
+    if (memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
+    const DeskSlot& slot = memory.slots[at];
     const wire::PacketView& packet = copy.packet();
-    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load() &
-                               ~(memory.slots[i].judged != 0 ? memory.slots[i].repeated : 0);
+    const std::uint64_t left =
+        maskOf(packet.messages()) & ~slot.begun.load() & ~(slot.judged != 0 ? slot.repeated : 0);
     for (unsigned index = 0; index < packet.messages(); ++index) {
       if ((left >> index & 1) == 0) continue;
       wire::PacketBuilder builder;
       builder.append(std::as_bytes(packet.message(index)));
       const auto& header = packet.header();
-      const auto whole = builder.finish(header.sender, header.generation, header.sequence);
-      found.emplace_back(memory.slots[i].arrival, std::vector<std::byte>(whole.begin(), whole.end()));
+      const std::uint64_t number = header.sequence == 0 ? 0 : header.sequence + index;
+      const auto whole = builder.finish(header.sender, header.generation, number);
+      packets.emplace_back(whole.begin(), whole.end());
     }
-    memory.header(i).bytes = 0;
+    memory.header(at).bytes = 0;
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::vector<std::byte>> packets;
-  packets.reserve(found.size());
-  for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
   return packets;
 }
 

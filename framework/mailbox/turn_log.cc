@@ -23,11 +23,18 @@ constexpr std::uint32_t roundedUp(std::size_t bytes) {
 }  // namespace
 
 TurnLog::TurnLog(DeskMemory& memory, std::uint32_t generation) : memory_(memory), log_(memory.log) {
+  reload();
+  // Numbers of a process whose desk was lost must not come again.
+  if (memory_.sequences == 0) memory_.sequences = std::uint64_t{generation} << 40;
+}
+
+void TurnLog::reload() {
   const auto extent = LogExtent::of(log_.extent.load(std::memory_order_acquire));
   first_ = extent.first;
   end_ = head_ = extent.end;
-  // Numbers of a process whose desk was lost must not come again.
-  if (memory_.sequences == 0) memory_.sequences = std::uint64_t{generation} << 40;
+  added_ = live_ = 0;
+  offsets_.clear();
+  freeHandles_.clear();
 }
 
 std::vector<TurnLog::Unsent> TurnLog::takeUnsent() {

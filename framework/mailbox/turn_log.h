@@ -49,6 +49,8 @@ class TurnLog {
   // The memory must have been recovered.
   explicit TurnLog(DeskMemory& memory, std::uint32_t generation);
 
+  // Another process has had the memory meanwhile: nothing that was known of it holds, and takeUnsent() is due.
+  void reload();
   // What a predecessor has committed and not sent, in the order in which it was said.
   std::vector<Unsent> takeUnsent();
 

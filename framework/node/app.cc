@@ -187,6 +187,7 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
   }
+  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
   os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
   actor::runActor(std::move(assignment));
 }

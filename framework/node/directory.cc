@@ -108,6 +108,11 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
                   from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
+    // As after its end: but its process has let go in order, and nobody hears of an end.
+    if (claim.getTakesOver()) {
+      entry.unsettled = entry.letGo = true;
+      forgetAcquaintances(entry);
+    }
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
@@ -247,7 +252,11 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   });
 
   tellWatchers(entry, reason, false);
-  // Its next process knows nobody yet.
+  forgetAcquaintances(entry);
+}
+
+// Its next process knows nobody yet.
+void Directory::forgetAcquaintances(Entry& entry) {
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
   }
@@ -277,16 +286,15 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk, entry.attempts,
-                                 [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks,
-                                        bool again) { settleBlocks(sender, blocks, again); });
+    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this));
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
   entry.unsettled = false;
-  freeBlocksTo(entry.id, wire::Lane::reply);
+  // One that has let go still reads the replies that it has.
+  if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry.id, wire::Lane::reply);
   settleDoubts(entry.id, entry.arena, settlement.unsent);
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");

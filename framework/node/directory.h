@@ -75,6 +75,7 @@ class Directory {
   void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
+  void forgetAcquaintances(Entry& entry);
   void tellWatchers(const Entry& entry, const ExitReason& reason, bool final);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);

@@ -37,6 +37,7 @@ struct Entry {
   unsigned attempts = 1;
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
+  bool letGo = false;  // that process has not ended, but handed over
   ExitReason endReason;
 
   std::unordered_set<wire::ActorId> holders;   // were introduced to it

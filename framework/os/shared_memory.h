@@ -31,6 +31,8 @@ bool punchHole(const Fd& memory, std::size_t offset, std::size_t bytes);
 // Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
 // system.
 bool tryLock(const Fd& memory);
+// Lets go of it: closing the descriptor does not, as long as the memory is mapped through its description.
+void unlock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);
 

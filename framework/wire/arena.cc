@@ -23,6 +23,8 @@ Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<co
 
 std::uint64_t Arena::nextSerial() { return serial_ = (serial_ + 1) & (~0ULL >> 3); }
 
+bool Arena::isOwn(std::uint64_t serial) const { return serial >> kCountBits == serial_ >> kCountBits; }
+
 // Its predecessor may have died between any two stores. What lies between blocks is free.
 void Arena::recover(std::span<const BlockRef> committed) {
   const bool known = view_.header().layout.load(std::memory_order_relaxed) == kArenaLayout;

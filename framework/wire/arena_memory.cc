@@ -16,6 +16,7 @@ ArenaMemory::ArenaMemory(os::Fd memory, std::size_t limit, std::uint32_t generat
     : memory_(std::move(memory)), limit_(limit), generation_(generation) {}
 
 Arena* ArenaMemory::open() {
+  if (letGo_) return nullptr;
   if (!arena_) map({});
   inUse_ = arena_.has_value();
   return arena_ ? &*arena_ : nullptr;
@@ -37,8 +38,32 @@ void ArenaMemory::map(std::span<const BlockRef> committed) {
   }
 }
 
+void ArenaMemory::free(const BlockRef& block) const {
+  if (arena_) arena_->free(block);
+}
+
+void ArenaMemory::letGo() {
+  letGo_ = true;
+  inUse_ = false;
+}
+
+// Its own messages that wait are kept, as far as the other has not freed them.
+void ArenaMemory::takeBack(os::Fd memory, std::uint32_t generation) {
+  letGo_ = false;
+  generation_ = generation;
+  std::vector<BlockRef> waiting;
+  if (arena_) {
+    arena_->view().forEach([&](const ArenaView::Block& block) {
+      if (arena_->isOwn(block.serial)) waiting.push_back(arena_->view().refTo(block));
+    });
+  }
+  arena_.reset();
+  memory_ = std::move(memory);
+  recover(waiting);
+}
+
 void ArenaMemory::trim() {
-  if (!arena_) return;
+  if (!arena_ || letGo_) return;
   inUse_ = arena_->trim(
       [this](std::size_t offset, std::size_t bytes) { return os::punchHole(memory_, offset, bytes); });
 }

@@ -27,9 +27,16 @@ class ArenaMemory {
 
   // Bytes of the largest message.
   std::size_t limit() const { return limit_; }
+  // Null, where there is none, or it is another process's.
   Arena* open();
+  void free(const BlockRef& block) const;
   // Takes over at once what a predecessor has left, if anything: see Arena.
   void recover(std::span<const BlockRef> committed);
+
+  // Another process of this actor has it from here on, which frees what was not sent; or this one has it again, as its
+  // process number `generation`.
+  void letGo();
+  void takeBack(os::Fd memory, std::uint32_t generation);
 
   // True from the first message on until nothing is left of any.
   bool inUse() const { return inUse_; }
@@ -45,6 +52,7 @@ class ArenaMemory {
   os::Mapping mapping_;
   std::optional<Arena> arena_;
   bool inUse_ = false;
+  bool letGo_ = false;
 };
 
 }  // namespace troupe::wire

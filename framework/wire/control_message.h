@@ -87,6 +87,9 @@ class ReceivedControl {
   std::vector<os::Fd> descriptors_;
 };
 
+// The descriptors of `granted`. Errors: invalid, where one is missing.
+GrantedEnds takeEnds(ReceivedControl& message);
+
 // A copy of a received message, to be sent on.
 ControlMessage forwarded(ReceivedControl& received);
 

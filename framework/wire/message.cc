@@ -95,7 +95,7 @@ void copyKind(Envelope::Reader from, Envelope::Builder to) {
 }  // namespace
 
 MessageMemory::~MessageMemory() {
-  for (const BlockRef& block : blocks_) arena_->open()->free(block);
+  for (const BlockRef& block : blocks_) arena_->free(block);
 }
 
 kj::ArrayPtr<capnp::word> MessageMemory::allocateSegment(unsigned atLeast) {

@@ -20,6 +20,7 @@
 //
 //            A change that alters none of these is not seen: give the type a kLayout, and count it up. A Cap'n Proto struct may
 //            change as its schema may.
+// Lifetime:  that of a member of the actor. One that is destroyed loses what the open turn has changed of it.
 // Errors:    invalid, from the constructor: a name that is taken, empty or too long, a value too large, a layout that is unknown.
 // Threads:   the actor's.
 #pragma once
@@ -54,6 +55,7 @@ class KeptPlace {
     std::span<const std::byte> value;
   };
   explicit KeptPlace(std::string_view name);
+  ~KeptPlace();
   KeptPlace(const KeptPlace&) = delete;
   KeptPlace& operator=(const KeptPlace&) = delete;
 
@@ -68,7 +70,7 @@ class KeptPlace {
  private:
   std::string name_;
   std::optional<Predecessor> predecessor_;
-  std::size_t index_ = 0;
+  std::optional<std::size_t> index_;
 };
 
 std::uint64_t fingerprintOf(std::string_view type, std::size_t size, std::size_t alignment,
@@ -186,6 +188,8 @@ class Kept<T, kMostBytes> {
                 [](void* self) { return static_cast<Kept*>(self)->write(); });
     if (!place_.predecessor()) place_.touch();
   }
+  // Cap'n Proto's destructors may throw; those of actors may not.
+  ~Kept() noexcept {}
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
 
