@@ -55,6 +55,8 @@ struct Ticket {
   inherited @11 :List(Inherited);
   listening @12 :List(Text);
   # The addresses of all sockets that main opened, in that order.
+  arena @13 :Int32 = -1;
+  maxMessageBytes @14 :UInt64;
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -80,6 +82,7 @@ struct SpecData {
   mailboxBytes @12 :UInt64;
   retries @13 :UInt32;
   # OnCrash
+  maxMessageBytes @14 :UInt64;
 }
 
 struct FlagsData {
@@ -194,6 +197,8 @@ struct Control {
       # Another process of the same child has let go of them.
       retries @53 :UInt32;
       # So often a message in hand is handed out again when its actor dies.
+      maxMessageBytes @60 :UInt64;
+      # 0: without an arena.
     }
     ended :group {
       # A child of it has ended, or could not be started.
@@ -226,7 +231,7 @@ struct Control {
 
     # From the root, in answer.
     granted :group {
-      # Descriptors: mailbox to read (not for a supervisor), reply lane to read, desk.
+      # Descriptors, none for a supervisor: mailbox to read, reply lane to read, desk, arena if there is one.
       actor @26 :UInt64;
       generation @27 :UInt32;
     }
@@ -238,9 +243,11 @@ struct Control {
       # As with `introduced`.
     }
     introduced :group {
-      # Descriptor: the lane to write.
+      # Descriptor: the lane to write, or the arena.
       shared @30 :Bool;
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
+      gone @61 :Bool;
+      # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;
     managed @32 :Managed;

@@ -39,11 +39,21 @@ ActorProcess::ActorProcess(Assignment assignment)
                 .closed = [] { os::endProcess(1); },
                 .fault = [this](const std::string& what) { fault(what); },
                 .stuck = [] {}}),
+      bodies_(loop_, std::move(assignment.ends.arena), assignment.maxMessageBytes, generation_,
+              {.introduce = [this](wire::ActorId actor) { introduce({actor, wire::Lane::arena}); },
+               // Those who wait may go on with what they like: not from within the one who brings it.
+               .arrived =
+                   [this] {
+                     loop_.post([this] {
+                       calls_.bodiesArrived();
+                       server_.bodiesArrived();
+                     });
+                   }}),
       memory_(assignment.ends.desk),
       log_(*memory_, generation_),
       kept_(memory_->kept),
       outbox_(
-          loop_, {.actor = id_, .generation = generation_}, log_,
+          loop_, {.actor = id_, .generation = generation_, .arena = &bodies_.own()}, log_,
           [this](mailbox::Destination to) { introduce(to); },
           [this](wire::ActorId actor, std::span<const std::byte> packet) {
             wire::ControlMessage message;
@@ -57,7 +67,7 @@ ActorProcess::ActorProcess(Assignment assignment)
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
       journal_(log_, kept_, desk_, outbox_),
-      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
+      calls_(loop_, outbox_, bodies_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
       again_(loop_,
              [this] {
@@ -81,7 +91,7 @@ ActorProcess::ActorProcess(Assignment assignment)
       run_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
-      server_(loop_, class_, path_, desk_, outbox_, journal_,
+      server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
                .idle = [this] { handingOver_ ? letGo() : windDown(); }}) {
@@ -90,6 +100,7 @@ ActorProcess::ActorProcess(Assignment assignment)
   loop_.beforeSleep([this] {
     if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
     outbox_.flush();
+    bodies_.rest();
     if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
     endWhenDrained();
     return false;
@@ -223,8 +234,11 @@ void ActorProcess::introduce(mailbox::Destination to) {
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
   os::killPoint("introduced");
-  if (answer->isIntroduced() && answer.has(0))
+  if (answer->isIntroduced() && answer.has(0)) {
+    if (to.lane == wire::Lane::arena)
+      return bodies_.introduced(to.actor, answer.take(0), !answer->getIntroduced().getGone());
     return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
+  }
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
                                        : Error::system("its address could not be received", EMFILE);
   // A caller that can't be answered just now, waits for its reply all the same.
@@ -234,6 +248,7 @@ void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& 
 }
 
 void ActorProcess::closeLane(mailbox::Destination to, const Error& why) {
+  if (to.lane == wire::Lane::arena) return bodies_.unreachable(to.actor);
   const auto before = outbox_.droppedMessages();
   outbox_.close(to);
   const auto dropped = outbox_.droppedMessages() - before;
@@ -284,6 +299,7 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
     case wire::Control::GONE: {
       const auto gone = message->getGone();
       const ExitReason reason = wire::read(gone.getReason());
+      bodies_.gone(gone.getActor());
       // Closed first: who learns of it and calls again at once must not be put with what is dropped here.
       outbox_.close({gone.getActor(), wire::Lane::mailbox});
       outbox_.close({gone.getActor(), wire::Lane::reply});

@@ -17,6 +17,7 @@
 #include <string>
 #include <vector>
 
+#include "actor/bodies.h"
 #include "actor/monitors.h"
 #include "actor/pending_calls.h"
 #include "actor/requests.h"
@@ -36,6 +37,7 @@ struct Assignment {
   std::uint32_t generation = 0;
   os::Fd control;
   wire::GrantedEnds ends;
+  std::size_t maxMessageBytes = 0;
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
@@ -65,6 +67,8 @@ class ActorProcess {
   mailbox::KeptStore& kept() { return kept_; }
   Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
+  // Where this actor's large messages are built.
+  wire::ArenaMemory& arena() { return bodies_.own(); }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
   // Throws `gone` where this process has handed over to a newer one, and can't send any more.
@@ -109,6 +113,7 @@ class ActorProcess {
   loop::Loop loop_;
   os::Fd deskLock_;
   wire::ControlLane control_;
+  Bodies bodies_;
   mailbox::MappedDesk memory_;
   mailbox::TurnLog log_;
   mailbox::KeptStore kept_;

@@ -25,7 +25,7 @@ void awaitTakeOver(Assignment& assignment) {
     if (received->isStop()) os::endProcess(0);
     if (!received->isTakeOver()) return;
     assignment.generation = received->getTakeOver();
-    assignment.ends = {received.take(0), received.take(1), received.take(2)};
+    assignment.ends = wire::takeEnds(received);
     loop.stop();
   });
   loop.run();
@@ -49,6 +49,7 @@ void ActorProcess::letGo() {
   journal_.keep();
   outbox_.flush();
   outbox_.pause();
+  bodies_.own().letGo();
   os::unlock(deskLock_);
   deskLock_.reset();
   wire::ControlMessage message;
@@ -64,6 +65,7 @@ void ActorProcess::takeBack(wire::ReceivedControl& message) {
   log_.reload();
   desk_.reload();
   kept_.touchAll();
+  if (message.has(3)) bodies_.own().takeBack(message.take(3), generation_);
   outbox_.goOn(generation_);
   server_.goOnTaking();
 }

@@ -45,6 +45,7 @@ void Desk::reload() {
 }
 
 std::optional<Desk::Message> Desk::next() {
+  keptBack_ = false;
   for (;;) {
     if (!open_ && !openNextSlot()) return std::nullopt;
     DeskSlot& slot = memory_.slots[slot_];
@@ -52,12 +53,18 @@ std::optional<Desk::Message> Desk::next() {
       const unsigned index = index_++;
       const std::uint64_t bit = 1ULL << index;
       if (begunOf(slot) & bit) continue;
+      const Message message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
+                            .sender = packet_.header().sender,
+                            .generation = packet_.header().generation,
+                            .words = packet_.message(index)};
+      if (gate_ && !gate_(message)) {
+        keptBack_ = true;
+        --index_;
+        return std::nullopt;
+      }
       slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
       os::killPoint("begun");
-      return Message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
-                     .sender = packet_.header().sender,
-                     .generation = packet_.header().generation,
-                     .words = packet_.message(index)};
+      return message;
     }
     open_ = false;
   }

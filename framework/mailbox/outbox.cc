@@ -4,6 +4,7 @@
 
 #include "os/kill_point.h"
 #include "os/packet_pipe.h"
+#include "wire/message.h"
 
 namespace troupe::mailbox {
 
@@ -12,6 +13,7 @@ struct Outbox::Packet {
   std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
   std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
   bool repeats = false;                  // a predecessor numbered it, and may have written it
+  std::vector<wire::BlockRef> blocks;    // of the large ones among them
   loop::Clock::time_point deadline =
       loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
 };
@@ -54,7 +56,14 @@ Outbox::Line& Outbox::lineTo(Destination to) {
 }
 
 void Outbox::resend() {
-  for (const TurnLog::Unsent& unsent : log_.takeUnsent()) {
+  const auto all = log_.takeUnsent();
+  std::vector<wire::BlockRef> blocks;
+  for (const TurnLog::Unsent& unsent : all) {
+    const auto its = wire::blocksOf(unsent.bytes);
+    blocks.insert(blocks.end(), its.begin(), its.end());
+  }
+  if (owner_.arena != nullptr) owner_.arena->recover(blocks);
+  for (const TurnLog::Unsent& unsent : all) {
     Line& line = lineTo(unsent.to);
     const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
     append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
@@ -88,6 +97,7 @@ void Outbox::retire() {
 
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
   const Put room = hasRoom(to, 0);
+  if (room == Put::gone) discard(message);
   if (room != Put::placed) return room;
   append(lineTo(to), {message});
   return Put::placed;
@@ -113,6 +123,7 @@ void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::H
   if (line.gone) {
     ++dropped_;
     log_.release(record);
+    discard(message);
     return;
   }
   append(line, {message, record, 0, deadline});
@@ -140,6 +151,8 @@ void Outbox::append(Line& line, const Item& item) {
   }
   Packet& packet = *line.packets.back();
   packet.records.push_back(item.record);
+  const auto blocks = wire::blocksOf(item.message);
+  packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
   packet.deadline = std::max(packet.deadline, item.deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
@@ -191,13 +204,27 @@ void Outbox::write(Line& line) {
   while (!line.packets.empty() && writeFirst(line)) {}
 }
 
+// The receiver may read and free them before this process comes to its next instruction, or dies before it. Those of a
+// repetition may have been read long ago: they stay the receiver's.
+os::PipeState Outbox::writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes) {
+  for (const wire::BlockRef& block : packet.blocks)
+    owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+  const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
+  for (const wire::BlockRef& block : packet.blocks) {
+    const wire::Arena& arena = *owner_.arena->open();
+    if (state == os::PipeState::done) arena.sent(block);
+    if (state != os::PipeState::done && !packet.repeats) arena.unsent(block);
+  }
+  return state;
+}
+
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
   Packet& packet = *line.packets.front();
   number(packet);
   const auto bytes = packet.content.finish(owner_.actor, owner_.generation, packet.first,
                                            packet.repeats ? wire::kMayRepeat : 0);
-  switch (os::writePacket(line.pipe.get(), bytes.data(), bytes.size())) {
+  switch (writeWithBlocks(line, packet, bytes)) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
       takeNumberBack(packet);
@@ -239,6 +266,7 @@ void Outbox::written(Line& line) {
   release(*packet);
   os::killPoint("released");
   packet->content.clear();
+  packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);
 }
@@ -306,6 +334,7 @@ void Outbox::spread(Line& line) {
       packet->first = collected->first == 0 ? 0 : collected->first + i;
       packet->repeats = collected->repeats;
       packet->deadline = collected->deadline;
+      packet->blocks = wire::blocksOf(view.message(i));
       line.packets.push_back(std::move(packet));
     }
   }
@@ -329,9 +358,16 @@ void Outbox::close(Destination to) {
   lines_.erase(to);
 }
 
+void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }
+
+void Outbox::free(std::span<const wire::BlockRef> blocks) {
+  for (const wire::BlockRef& block : blocks) owner_.arena->free(block);
+}
+
 void Outbox::drop(Packet& packet) {
   dropped_ += packet.content.messages();
   release(packet);
+  free(packet.blocks);
 }
 
 void Outbox::release(Packet& packet) {

@@ -110,7 +110,8 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .onCrash = spec.onCrash,
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
-                                .output = spec.output};
+                                .output = spec.output,
+                                .maxMessageBytes = spec.maxMessageBytes};
     worker->actorClass = &actorClass;
     worker->factory = factory;
     group.add(std::move(worker), descriptors);

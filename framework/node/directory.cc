@@ -2,6 +2,7 @@
 
 #include "mailbox/desk_layout.h"
 #include "mailbox/settle.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "supervision/blueprint.h"
@@ -20,15 +21,13 @@ constexpr std::uint32_t kMostRetries = 254;
 bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
 
-std::string parentOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
 Directory::Directory(loop::Loop& loop, Hooks hooks)
-    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { lookAgain(); }) {}
+    : loop_(loop),
+      hooks_(std::move(hooks)),
+      again_(loop, [this] { lookAgain(); }),
+      retiredAgain_(loop, [this] { lookAtRetired(); }) {}
 
 Entry* Directory::byPath(const std::string& path) {
   const auto found = byPath_.find(path);
@@ -110,7 +109,7 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
     Entry& entry = entryFor(path, claim);
     // As after its end: but its process has let go in order, and nobody hears of an end.
     if (claim.getTakesOver()) {
-      entry.unsettled = true;
+      entry.unsettled = entry.letGo = true;
       forgetAcquaintances(entry);
     }
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
@@ -152,6 +151,7 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
     byPath_.emplace(path, existing);
     byId_.emplace(existing->id, std::move(made));
   }
+  if (!isSupervisor(role)) makeArena(*existing, claim.getMaxMessageBytes());
   if (existing->name != name) {
     names_.erase(existing->name);
     existing->name = name;
@@ -189,6 +189,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(os::openReadEnd(mailboxOf(entry)));
     message.attach(os::openReadEnd(entry.reply));
     message.attach(std::move(desk));
+    if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
   entry.claimed = true;
   entry.ready = false;
@@ -287,13 +288,16 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk, entry.attempts);
+    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this));
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
   entry.unsettled = false;
+  // One that has let go still reads the replies that it has.
+  if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry.id, wire::Lane::reply);
+  settleDoubts(entry.id, entry.arena, settlement.unsent);
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
   if (settlement.dropped.size() > settlement.calls.size()) {
@@ -351,8 +355,10 @@ bool Directory::inherit(const Entry& gone) {
       for (auto& packet : mailbox::takeUnhandled(gone.desk))
         undelivered_.push_back({{pool->id, wire::Lane::mailbox}, std::move(packet)});
     }
-    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation))
+    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation)) {
+      sendBlocks(gone.arena, unsent.to, unsent.packet);
       undelivered_.push_back({unsent.to, std::move(unsent.packet)});
+    }
   } catch (const Error& error) {
     hooks_.warn("the messages of " + gone.path + ", which has gone, are lost: " + error.message());
   }

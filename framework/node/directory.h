@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,6 +24,7 @@
 #include "loop/loop.h"
 #include "mailbox/destination.h"
 #include "node/entry.h"
+#include "wire/arena_view.h"
 #include "wire/control_message.h"
 #include "wire/letter.h"
 
@@ -130,7 +132,24 @@ class Directory {
   void onManaged(const std::string& from, wire::ReceivedControl& message);
   void introduce(Entry& whom, Entry& to);
   const Gone* findGone(wire::ActorId id) const;
+  void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;
+
+  // bodies.cc: large messages, and the arenas that they lie in
+  void makeArena(Entry& entry, std::size_t limit);
+  const os::Fd* arenaOf(wire::ActorId actor);
+  void forEachBlockTo(wire::ActorId actor, wire::Lane lane,
+                      const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
+  void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
+  void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
+  void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
+  void settleBlocksTo(const Entry& gone, const Entry* pool);
+  void freeBlocksIn(std::span<const std::byte> packet);
+  void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
+  void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);
+  bool isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block);
+  void retireArena(Entry& entry);
+  void lookAtRetired();
 
   loop::Loop& loop_;
   Hooks hooks_;
@@ -146,6 +165,8 @@ class Directory {
   // Messages that those who have gone for good left, on their way.
   std::deque<Undelivered> undelivered_;
   loop::Timer again_;
+  std::vector<RetiredArena> retired_;
+  loop::Timer retiredAgain_;
 };
 
 }  // namespace troupe::node

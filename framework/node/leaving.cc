@@ -15,6 +15,7 @@ bool Directory::deliver() {
     if (full.contains(message.to.actor)) return false;
     const Entry* const entry = byId(message.to.actor);
     if (entry == nullptr) {
+      freeBlocksIn(message.packet);
       const Gone* const gone = findGone(message.to.actor);
       if (gone != nullptr && message.to.lane == wire::Lane::mailbox)
         buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, message.packet);
@@ -61,6 +62,8 @@ bool Directory::leave(Leaving& leaving) {
   if (!entry.holders.empty()) return false;
   // What has come meanwhile, from those who did not know yet.
   buryMailbox(entry, leaving.reason);
+  settleBlocksTo(entry, byPath(parentOf(entry.path)));
+  retireArena(entry);
   return true;
 }
 

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <string>
 
 namespace troupe::os {
@@ -67,6 +68,20 @@ PipeState writePacket(int fd, const void* packet, std::size_t bytes) {
     if (errno == EPIPE) return PipeState::closed;
     if (errno != EINTR)
       throw Error::system("cannot write a packet to descriptor " + std::to_string(fd), errno);
+  }
+}
+
+std::optional<std::vector<std::vector<std::byte>>> peekPackets(const Fd& keeper) {
+  const int bytes = ::fcntl(keeper.get(), F_GETPIPE_SZ);
+  const Fd copy = makePacketPipe(static_cast<std::size_t>(bytes));
+  if (bytes < 0 || ::fcntl(copy.get(), F_GETPIPE_SZ) < bytes) return std::nullopt;
+  if (::tee(keeper.get(), copy.get(), INT_MAX, SPLICE_F_NONBLOCK) < 0 && errno != EAGAIN) return std::nullopt;
+  std::vector<std::vector<std::byte>> packets;
+  std::vector<std::byte> packet(kPacketBytes);
+  for (;;) {
+    const PacketRead read = readPacket(copy.get(), packet.data());
+    if (read.state != PipeState::done) return packets;
+    packets.emplace_back(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(read.bytes));
   }
 }
 

@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "os/fd.h"
 
@@ -40,5 +42,8 @@ PacketRead readPacket(int fd, void* into);
 // How many bytes nobody has read yet; 0 where that can't be told.
 std::size_t waitingBytes(int fd);
 PipeState writePacket(int fd, const void* packet, std::size_t bytes);
+
+// Copies of all packets that lie in a pipe, which stay there. Nothing where the system has no room for that. Errors: system.
+std::optional<std::vector<std::vector<std::byte>>> peekPackets(const Fd& keeper);
 
 }  // namespace troupe::os

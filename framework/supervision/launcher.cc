@@ -53,7 +53,8 @@ void takeOver(std::vector<Argument>& arguments) {
   loop.abandon();
   actor::Assignment& assignment = order.ticket.assignment;
   settings.keep.push_back(control.get());
-  for (const os::Fd* fd : {&assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
+  for (const os::Fd* fd :
+       {&assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk, &assignment.ends.arena}) {
     if (fd->valid()) settings.keep.push_back(fd->get());
   }
   for (const Argument& argument : assignment.arguments) {

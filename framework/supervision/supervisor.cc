@@ -160,6 +160,7 @@ void Supervisor::claim(Child& child, bool takesOver) {
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
   claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
+  claim.setMaxMessageBytes(child.spec.maxMessageBytes);
   claim.setTakesOver(takesOver);
   claim.setRetries(child.spec.onCrash.retries);
   claims_[child.claim] = &child;
@@ -184,9 +185,7 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     child.actor = message->getGranted().getActor();
     child.generation = message->getGranted().getGeneration();
     if (child.pid != 0) return takeOver(child, message);
-    launchChild(child, child.isSupervisor()
-                           ? wire::GrantedEnds{}
-                           : wire::GrantedEnds{message.take(0), message.take(1), message.take(2)});
+    launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message));
     tellStarted(child);
   } catch (const Error& error) {
     if (child.pid != 0) return kill(child, {.kind = ExitKind::notStarted, .text = error.message()});
@@ -223,6 +222,7 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends) {
     };
   } else {
     assignment.ends = std::move(ends);
+    assignment.maxMessageBytes = child.spec.maxMessageBytes;
   }
   Launched launched = launch(std::move(order), loop_, setup_.program);
   child.pid = launched.pid;
