@@ -28,3 +28,13 @@ interface Vault {
   audit   @3 (from :UInt32) -> (balance :Int64, credits :UInt64, ids :List(UInt64));
   # Some of the deposits, in order.
 }
+
+interface Counter extends(Recorder) {
+  # One that counts what comes from each sender, and what is missing or comes twice.
+  counted @0 (sender :UInt32) -> (last :UInt64, received :UInt64, missing :UInt64, again :UInt64);
+}
+
+interface Chain extends(Driver) {
+  # A driver that goes on by casting to itself.
+  next @0 () -> stream;
+}
