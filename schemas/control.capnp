@@ -293,8 +293,8 @@ struct Control {
 
     undeliverable :group {
       # From any process to the root: messages for an actor that has gone for good.
-      actor @60 :UInt64;
-      packet @61 :Data;
+      actor @62 :UInt64;
+      packet @63 :Data;
     }
     up :group {
       # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its

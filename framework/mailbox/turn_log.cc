@@ -37,7 +37,7 @@ void TurnLog::reload() {
   const auto extent = LogExtent::of(log_.extent.load(std::memory_order_acquire));
   first_ = extent.first;
   end_ = head_ = extent.end;
-  added_ = live_ = 0;
+  live_ = 0;
   offsets_.clear();
   freeHandles_.clear();
 }

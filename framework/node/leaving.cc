@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "node/directory.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "wire/reason_codec.h"
 

@@ -102,7 +102,7 @@ std::vector<std::byte> asCast(const wire::Letter& letter, const std::string& wha
     const auto envelope = incoming.envelope();
     if (!envelope.isCall() && !envelope.isCast())
       throw Error(ErrorKind::invalid, what + ": it is neither a call nor a cast");
-    if (envelope.getLarge().size() > 0)
+    if (envelope.getLarge())
       throw Error(ErrorKind::invalid, what + ": it was a large message, and its body is not kept");
     wire::OutgoingMessage outgoing;
     outgoing.body().set(incoming.checkedBody());
