@@ -121,6 +121,26 @@ void Directory::settleBlocksTo(const Entry& gone, const Entry* pool) {
   }
 }
 
+// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
+bool Directory::deliver() {
+  std::unordered_set<wire::ActorId> full;
+  std::erase_if(undelivered_, [&](const Undelivered& message) {
+    if (full.contains(message.to.actor)) return false;
+    const Entry* const entry = byId(message.to.actor);
+    if (entry == nullptr) {
+      freeBlocksIn(message.packet);
+      return true;
+    }
+    const bool reply = message.to.lane == wire::Lane::reply;
+    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
+    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
+    if (state != os::PipeState::wouldBlock) return true;
+    full.insert(message.to.actor);
+    return false;
+  });
+  return undelivered_.empty();
+}
+
 // Packets that the root was to deliver.
 void Directory::freeBlocksIn(std::span<const std::byte> packet) {
   forEachMessage(packet, [this](wire::ActorId sender, std::span<const wire::BlockRef> blocks) {

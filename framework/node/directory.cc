@@ -373,26 +373,6 @@ void Directory::inherit(const Entry& gone) {
   }
 }
 
-// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
-bool Directory::deliver() {
-  std::unordered_set<wire::ActorId> full;
-  std::erase_if(undelivered_, [&](const Undelivered& message) {
-    if (full.contains(message.to.actor)) return false;
-    const Entry* const entry = byId(message.to.actor);
-    if (entry == nullptr) {
-      freeBlocksIn(message.packet);
-      return true;
-    }
-    const bool reply = message.to.lane == wire::Lane::reply;
-    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
-    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
-    if (state != os::PipeState::wouldBlock) return true;
-    full.insert(message.to.actor);
-    return false;
-  });
-  return undelivered_.empty();
-}
-
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
   std::vector<Passed> failed;
   for (auto it = passed_.begin(); it != passed_.end();) {

@@ -83,7 +83,6 @@ class Directory {
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
   void inherit(const Entry& gone);
-  bool deliver();
   void lookAgain();
   void settleWaiting();
 
@@ -112,6 +111,7 @@ class Directory {
   void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
   void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);
   bool isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block);
+  bool deliver();
   void retireArena(Entry& entry);
   void lookAtRetired();
 
