@@ -78,6 +78,8 @@ struct SpecData {
   output @10 :UInt8;
   name @11 :Text;
   mailboxBytes @12 :UInt64;
+  retries @13 :UInt32;
+  # OnCrash
 }
 
 struct FlagsData {
@@ -125,6 +127,11 @@ struct Manage {
     spec @12 :Text;
     changeFlags @13 :FlagsData;
     changeChildren @14 :List(NamedSpec);
+    upgrade :group {
+      id @15 :Text;
+      image @16 :Text;
+      # The file of the program that the child is to be a process of.
+    }
   }
 }
 
@@ -183,6 +190,10 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
+      takesOver @59 :Bool;
+      # Another process of the same child has let go of them.
+      retries @53 :UInt32;
+      # So often a message in hand is handed out again when its actor dies.
     }
     ended :group {
       # A child of it has ended, or could not be started.
@@ -261,6 +272,18 @@ struct Control {
       generation @46 :UInt32;
       pid @47 :Int32;
     }
+    # While a child is replaced by a process of a newer program (docs/supervision.md).
+    prepared @54 :Void;
+    # From the newer process: it can take over.
+    handOver @55 :Void;
+    # To the older process: it should let go of its mailbox when its turn has ended.
+    handedOver @56 :Void;
+    # From the older process.
+    takeOver @57 :UInt32;
+    # To the newer process, or back to the older one, with the descriptors of `granted`: the generation that it is.
+    drain @58 :Void;
+    # To the older process: it should end when its tasks have.
+
     up :group {
       # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its
       # earlier life, and not again, has gone for good.

@@ -38,13 +38,16 @@ ActorProcess::ActorProcess(Assignment assignment)
                 .closed = [] { os::endProcess(1); },
                 .fault = [this](const std::string& what) { fault(what); },
                 .stuck = [] {}}),
-      outbox_(loop_, {.actor = id_, .generation = generation_},
-              {.introduce = [this](mailbox::Destination to) { introduce(to); },
-               .answered = [this](mailbox::MessageToken token) { server_.answered(token); }}),
-      desk_(assignment.ends.desk, std::move(assignment.ends.mailbox),
+      memory_(assignment.ends.desk),
+      log_(*memory_, generation_),
+      kept_(memory_->kept),
+      outbox_(loop_, {.actor = id_, .generation = generation_}, log_,
+              [this](mailbox::Destination to) { introduce(to); }),
+      desk_(*memory_, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
+      journal_(log_, kept_, desk_, outbox_),
       calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
       again_(loop_,
@@ -66,16 +69,19 @@ ActorProcess::ActorProcess(Assignment assignment)
                     while (signals_.next()) stopAsAsked();
                   }),
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
+      run_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
-      server_(loop_, class_, path_, desk_, outbox_,
+      server_(loop_, class_, path_, desk_, outbox_, journal_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
-               .idle = [this] { windDown(); }}) {
+               .idle = [this] { handingOver_ ? letGo() : windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
   loop_.beforeSleep([this] {
+    if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
     outbox_.flush();
+    if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
     endWhenDrained();
     return false;
   });
@@ -83,9 +89,16 @@ ActorProcess::ActorProcess(Assignment assignment)
 
 void ActorProcess::run() {
   theProcess = this;
+  detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
-  construct();
-  loop_.run();
+  try {
+    outbox_.resend();
+    construct();
+    loop_.run();
+  } catch (...) {
+    // A commit that failed, say.
+    crash(std::current_exception());
+  }
   end({.kind = ExitKind::normal});
 }
 
@@ -105,6 +118,7 @@ void ActorProcess::construct() {
 }
 
 void ActorProcess::started(Start start) {
+  journal_.begin();
   outbox_.flush();
   wire::ControlMessage message;
   auto ready = message->initReady();
@@ -115,7 +129,7 @@ void ActorProcess::started(Start start) {
   if (start.ignored && !ending_) ending_ = ExitReason{.kind = ExitKind::normal};
   if (ending_) return windDown();
   if (class_.run != nullptr) {
-    background_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
+    run_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
   }
   if (!ending_) server_.serve(*actor_);
 }
@@ -124,6 +138,7 @@ void ActorProcess::stop(ExitReason reason) {
   if (ending_) return;
   ending_ = std::move(reason);
   server_.stopTaking();
+  handingOver_ = false;
   // The one who asks may be inside a handler or run(): what is to be cancelled must not be running.
   loop_.post([this] { windDown(); });
 }
@@ -137,6 +152,7 @@ void ActorProcess::windDown() {
   if (windingDown_ || !ending_ || server_.turnOpen()) return;
   windingDown_ = true;
   loop_.post([this] {
+    run_.cancelAll();
     background_.cancelAll();
     if (!ready_) life_.cancelAll();
     if (!ready_ || class_.stopping == nullptr) {
@@ -158,8 +174,8 @@ void ActorProcess::endWhenDrained() {
 }
 
 void ActorProcess::giveUpUnsent() {
-  fault(path_ + " stops, and " + std::to_string(unsent_) +
-        " packet(s) of messages are dropped: nobody reads them");
+  fault(path_ + " stops before " + std::to_string(unsent_) +
+        " packet(s) of messages have left: nobody reads them");
   end(*ending_);
 }
 
@@ -230,6 +246,9 @@ void ActorProcess::onControl(wire::ReceivedControl& message) {
   }
   switch (message->which()) {
     case wire::Control::STOP: return stopAsAsked();
+    case wire::Control::HAND_OVER: return handOver();
+    case wire::Control::TAKE_OVER: return takeBack(message);
+    case wire::Control::DRAIN: return drain();
     case wire::Control::PING: {
       wire::ControlMessage pong;
       pong->setPong();

@@ -23,8 +23,7 @@
 #include "actor/server.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
-#include "mailbox/desk.h"
-#include "mailbox/outbox.h"
+#include "mailbox/journal.h"
 #include "os/signals.h"
 #include "wire/control_lane.h"
 
@@ -44,6 +43,9 @@ struct Assignment {
   std::function<void(const ExitReason&)> leaving = {};
 };
 
+// For a process that is to take over from another one of the same actor: waits until it may, and fills in ends and generation.
+void awaitTakeOver(Assignment& assignment);
+
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).
 [[noreturn]] void runActor(Assignment assignment);
 
@@ -60,9 +62,13 @@ class ActorProcess {
   std::uint32_t generation() const { return generation_; }
   loop::Loop& loop() { return loop_; }
   mailbox::Outbox& outbox() { return outbox_; }
+  mailbox::KeptStore& kept() { return kept_; }
+  Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
+  // Throws `gone` where this process has handed over to a newer one, and can't send any more.
+  void checkMaySend(const std::string& what) const;
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
   // Ends it in an orderly way, from the loop.
   void stop(ExitReason reason);
@@ -79,6 +85,11 @@ class ActorProcess {
   void closeLane(mailbox::Destination to, const Error& why);
   void watch(wire::ActorId actor);
   void stopAsAsked();
+  // upgrade.cc
+  void handOver();
+  void letGo();
+  void takeBack(wire::ReceivedControl& message);
+  void drain();
   void windDown();
   void endWhenDrained();
   void giveUpUnsent();
@@ -98,8 +109,12 @@ class ActorProcess {
   loop::Loop loop_;
   os::Fd deskLock_;
   wire::ControlLane control_;
+  mailbox::MappedDesk memory_;
+  mailbox::TurnLog log_;
+  mailbox::KeptStore kept_;
   mailbox::Outbox outbox_;
   mailbox::Desk desk_;
+  mailbox::Journal journal_;
   PendingCalls calls_;
   std::vector<mailbox::Destination> unreachable_;  // their lanes are asked for again by and by
   loop::Timer again_;
@@ -109,7 +124,8 @@ class ActorProcess {
   loop::Poll signalPoll_;
   std::size_t unsent_ = 0;  // packets, when it was last looked
   loop::Timer unsentFor_;
-  loop::TaskGroup background_;  // run() and what was spawned
+  loop::TaskGroup run_;
+  loop::TaskGroup background_;  // what was spawned
   loop::TaskGroup life_;        // init() and stopping()
   Server server_;
   std::unique_ptr<ActorBase> actor_;
@@ -118,6 +134,8 @@ class ActorProcess {
   bool askedToStop_ = false;
   bool windingDown_ = false;
   bool drained_ = false;
+  bool handingOver_ = false;
+  bool draining_ = false;
   unsigned operations_ = 0;
 };
 

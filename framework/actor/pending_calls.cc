@@ -159,9 +159,17 @@ void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const st
 
 void PendingCalls::failCallee(ActorId callee, const Error& why) {
   readReplies();
+  fail([callee](const detail::PendingCall& call) { return call.callee == callee; }, why);
+}
+
+void PendingCalls::failAll(const Error& why) {
+  fail([](const detail::PendingCall&) { return true; }, why);
+}
+
+void PendingCalls::fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why) {
   std::vector<std::uint64_t> ids;
   for (const auto& [id, call] : calls_) {
-    if (call->callee == callee) ids.push_back(id);
+    if (which(*call)) ids.push_back(id);
   }
   for (const std::uint64_t id : ids) {
     const auto found = calls_.find(id);

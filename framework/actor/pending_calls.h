@@ -69,6 +69,7 @@ class PendingCalls {
   void failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee);
   // The callee has gone for good, is not there, or can't be reached: `why` says which.
   void failCallee(ActorId callee, const Error& why);
+  void failAll(const Error& why);
 
   std::size_t size() const { return calls_.size(); }
 
@@ -77,6 +78,7 @@ class PendingCalls {
   void readSome(unsigned most);
   void onMessage(std::span<const capnp::word> words);
   void finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
+  void fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why);
   void expire();
   void armTimer();
 

@@ -53,11 +53,12 @@ void CallHandle::malformed(const kj::Exception& what) const {
 // A cast that found no room, and waits for it if somebody awaits it.
 class PendingCast {
  public:
-  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message)
-      : to_(to), method_(std::move(method)), message_(std::move(message)) {}
+  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message,
+              std::weak_ptr<Turn::State> turn)
+      : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
 
   void place() {
-    const auto put = actor::ActorProcess::current().outbox().put(to_, message_);
+    const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
     if (put == mailbox::Outbox::Put::noRoom) return wait();
     placed = true;
     if (const auto handle = std::exchange(waiting, {})) handle.resume();
@@ -74,6 +75,7 @@ class PendingCast {
   mailbox::Destination to_;
   std::string method_;
   std::vector<std::byte> message_;
+  std::weak_ptr<Turn::State> turn_;  // that it is part of
   std::shared_ptr<mailbox::Outbox::Waiter> room_;
 };
 
@@ -120,6 +122,7 @@ capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
 
 CallHandle Draft::call() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("calling " + state_->name);
   auto call = std::make_shared<PendingCall>();
   call->calls = &process.calls();
   call->id = process.calls().nextId();
@@ -146,13 +149,15 @@ CallHandle Draft::call() {
 
 CastHandle Draft::cast() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("casting " + state_->name);
   auto envelope = state_->message.envelope().initCast();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);
   auto message = state_->message.finish("casting " + state_->name);
   const mailbox::Destination to{.actor = state_->to.id(), .lane = wire::Lane::mailbox};
-  if (process.outbox().put(to, message) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
-  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message)));
+  auto turn = actor::Server::currentTurn();
+  if (process.server().cast(to, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
+  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message), std::move(turn)));
 }
 
 }  // namespace detail

@@ -4,7 +4,7 @@
 
 namespace troupe {
 
-struct Turn::State {
+struct Turn::State : std::enable_shared_from_this<Turn::State> {
   State(actor::Server& server, const mailbox::Desk::Message& taken)
       : server(server), message(taken), incoming(taken.words) {}
 
@@ -19,6 +19,8 @@ struct Turn::State {
   std::optional<wire::OutgoingMessage> outgoing;
   std::optional<std::pair<ErrorKind, std::string>> error;
   Task<> task;
+  mailbox::StagedMessages staged;
+  bool over = false;
 
   wire::OutgoingMessage& results() {
     if (!outgoing) {
@@ -49,15 +51,27 @@ namespace actor {
 namespace {
 // So many messages in a row; then timers, sockets and the other lanes have their turn.
 constexpr unsigned kBurst = 64;
+
+// The part of a turn that runs before its handler suspends, or all of it.
+class FirstPart final : detail::Strand {
+ public:
+  explicit FirstPart(Turn::State& turn) {
+    context = &turn;
+    wake();
+  }
+  ~FirstPart() { sleep(); }
+};
+
 }  // namespace
 
 Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-               mailbox::Outbox& outbox, Hooks hooks)
+               mailbox::Outbox& outbox, mailbox::Journal& journal, Hooks hooks)
     : loop_(loop),
       class_(actorClass),
       path_(std::move(path)),
       desk_(desk),
       outbox_(outbox),
+      journal_(journal),
       hooks_(std::move(hooks)),
       handlers_([this](std::exception_ptr exception) { hooks_.crash(std::move(exception)); }),
       mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {}
@@ -74,6 +88,11 @@ void Server::stopTaking() {
   watchMailbox();
 }
 
+void Server::goOnTaking() {
+  stopped_ = false;
+  serveSoon();
+}
+
 bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
 
 void Server::watchMailbox() {
@@ -83,11 +102,7 @@ void Server::watchMailbox() {
 void Server::serveSome() {
   for (unsigned i = 0; i < kBurst; ++i) {
     if (!canTake()) return watchMailbox();
-    auto message = desk_.next();
-    if (!message && desk_.full()) {
-      outbox_.letGoOfAnswers();
-      message = desk_.next();
-    }
+    const auto message = desk_.next();
     if (!message) return watchMailbox();
     handle(*message);
   }
@@ -103,11 +118,23 @@ void Server::serveSoon() {
   });
 }
 
-// A desk that was full has not been asked for more since.
-void Server::answered(mailbox::MessageToken token) {
-  const bool wasFull = desk_.full();
-  desk_.finish(token);
-  if (wasFull && canTake()) serveSoon();
+std::weak_ptr<Turn::State> Server::currentTurn() {
+  const auto* const strand = detail::Strand::current();
+  if (strand == nullptr || strand->context == nullptr) return {};
+  return static_cast<Turn::State*>(strand->context)->weak_from_this();
+}
+
+mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::byte> message,
+                                  const std::weak_ptr<Turn::State>& turn) {
+  const auto room = outbox_.hasRoom(to, message.size());
+  if (room != mailbox::Outbox::Put::placed) return room;
+  const auto open = turn.lock();
+  if (open && !open->over) {
+    open->staged.add(to, message);
+  } else {
+    journal_.send(to, message, open_ == 0);
+  }
+  return room;
 }
 
 void Server::handle(const mailbox::Desk::Message& message) {
@@ -154,6 +181,7 @@ bool Server::begin(Turn::State& turn) {
 
 void Server::dispatch(std::shared_ptr<Turn::State> state) {
   Turn turn(*state);
+  const FirstPart running(*state);
   if (!class_.dispatch(*actor_, state->interfaceId, state->method, turn)) {
     char text[128];
     std::snprintf(text, sizeof text,
@@ -164,15 +192,15 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
   }
   if (!state->task.valid()) return finish(*state);
   Task<> task = std::move(state->task);
-  handlers_.spawn(std::move(task), [this, state] { finish(*state); });
+  Turn::State* const context = state.get();
+  handlers_.spawn(std::move(task), [this, state] { finish(*state); }, context);
 }
 
 void Server::finish(Turn::State& turn) {
-  if (turn.isCall) {
-    answer(turn);
-  } else {
-    desk_.finish(turn.message.token);
-  }
+  if (turn.isCall) stageAnswer(turn);
+  turn.over = true;
+  // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
+  journal_.commit(turn.message.token, turn.staged, true);
   outbox_.flush();
   --open_;
   if (open_ == 0 && stopped_) return hooks_.idle();
@@ -180,26 +208,25 @@ void Server::finish(Turn::State& turn) {
   if (canTake()) serveSoon();
 }
 
-void Server::answer(Turn::State& turn) {
-  if (turn.error) return answerError(turn, turn.error->first, turn.error->second);
+void Server::stageAnswer(Turn::State& turn) {
+  if (turn.error) return stageError(turn, turn.error->first, turn.error->second);
   try {
     const auto bytes = turn.results().finish(
         "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
-    outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, bytes, turn.message.token, turn.deadline);
+    turn.staged.add({turn.message.sender, wire::Lane::reply}, bytes, turn.deadline);
   } catch (const Error& error) {
-    answerError(turn, error.kind(), error.message());
+    stageError(turn, error.kind(), error.message());
   }
 }
 
-void Server::answerError(Turn::State& turn, ErrorKind kind, const std::string& text) {
+void Server::stageError(Turn::State& turn, ErrorKind kind, const std::string& text) {
   constexpr std::size_t kMaxText = 2048;
   wire::OutgoingMessage message;
   auto error = message.envelope().initError();
   error.setCall(turn.call);
   error.setKind(static_cast<std::uint16_t>(kind));
   error.setMessage(text.substr(0, kMaxText).c_str());
-  outbox_.putAnswer({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.message.token,
-                    turn.deadline);
+  turn.staged.add({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.deadline);
 }
 
 }  // namespace actor

@@ -1,7 +1,7 @@
 // Takes messages off the desk, gives each to the actor's handler as a turn, and sends the answers.
 //
-// One turn at a time, but for a reentrant actor. A message leaves the desk when its handler has ended and, if it was a call,
-// its answer has left this process: so a call whose answer could not leave is reported to its caller as in hand.
+// One turn at a time, but for a reentrant actor. A turn is committed when its handler has ended: only then is its message done,
+// only then do its answer and its casts leave, and all of that survives this process.
 #pragma once
 
 #include <troupe/actor.h>
@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 #include "loop/task_group.h"
 #include "mailbox/desk.h"
-#include "mailbox/outbox.h"
+#include "mailbox/journal.h"
 
 namespace troupe::actor {
 
@@ -26,16 +26,21 @@ class Server {
     std::function<void()> idle;                     // the last turn that was open is over
   };
   Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-         mailbox::Outbox& outbox, Hooks hooks);
+         mailbox::Outbox& outbox, mailbox::Journal& journal, Hooks hooks);
   ~Server();
 
   // From here on messages are taken, for this actor.
   void serve(ActorBase& actor);
-  // No further message is begun.
+  // No further message is begun, until goOnTaking().
   void stopTaking();
+  void goOnTaking();
   bool turnOpen() const { return open_ > 0; }
-  // An answer has left, and its message is over.
-  void answered(mailbox::MessageToken token);
+
+  // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.
+  mailbox::Outbox::Put cast(mailbox::Destination to, std::span<const std::byte> message,
+                            const std::weak_ptr<Turn::State>& turn);
+  // The turn that runs at this moment, if any.
+  static std::weak_ptr<Turn::State> currentTurn();
 
  private:
   friend class troupe::Turn;
@@ -46,8 +51,8 @@ class Server {
   bool begin(Turn::State& turn);
   void dispatch(std::shared_ptr<Turn::State> turn);
   void finish(Turn::State& turn);
-  void answer(Turn::State& turn);
-  void answerError(Turn::State& turn, ErrorKind kind, const std::string& text);
+  void stageAnswer(Turn::State& turn);
+  void stageError(Turn::State& turn, ErrorKind kind, const std::string& text);
   void watchMailbox();
 
   loop::Loop& loop_;
@@ -55,6 +60,7 @@ class Server {
   std::string path_;
   mailbox::Desk& desk_;
   mailbox::Outbox& outbox_;
+  mailbox::Journal& journal_;
   Hooks hooks_;
   ActorBase* actor_ = nullptr;
   bool stopped_ = false;

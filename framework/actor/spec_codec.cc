@@ -73,6 +73,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setOutput(static_cast<std::uint8_t>(spec.output));
   to.setName(spec.name.string().c_str());
   to.setMailboxBytes(spec.mailboxBytes);
+  to.setRetries(spec.onCrash.retries);
 }
 
 ChildSpec read(wire::SpecData::Reader from) {
@@ -90,6 +91,7 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.output = readEnum(from.getOutput(), Output::inherited);
   spec.name = wire::toString(from.getName());
   spec.mailboxBytes = from.getMailboxBytes();
+  spec.onCrash.retries = from.getRetries();
   return spec;
 }
 

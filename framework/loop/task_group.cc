@@ -6,7 +6,14 @@
 
 #include "loop/loop.h"
 
-namespace troupe::loop {
+namespace troupe {
+
+detail::Strand*& detail::Strand::current() noexcept {
+  thread_local Strand* running = nullptr;
+  return running;
+}
+
+namespace loop {
 
 struct TaskGroup::State : std::enable_shared_from_this<State> {
   struct Entry final : detail::Strand {
@@ -20,7 +27,7 @@ struct TaskGroup::State : std::enable_shared_from_this<State> {
   std::list<std::unique_ptr<Entry>> entries;
   bool sweepDue = false;
 
-  void start(Task<> task, std::function<void()> then);
+  void start(Task<> task, std::function<void()> then, void* context);
   // Takes an entry out, so that what its destruction does finds the group in order.
   std::unique_ptr<Entry> take(Entry& entry);
   // Destroys what was cancelled, except what runs at this moment.
@@ -29,7 +36,7 @@ struct TaskGroup::State : std::enable_shared_from_this<State> {
   static void onEnded(detail::Strand& strand) noexcept;
 };
 
-void TaskGroup::State::start(Task<> task, std::function<void()> then) {
+void TaskGroup::State::start(Task<> task, std::function<void()> then, void* context) {
   auto made = std::make_unique<Entry>();
   Entry& entry = *made;
   entry.ended = &State::onEnded;
@@ -38,7 +45,8 @@ void TaskGroup::State::start(Task<> task, std::function<void()> then) {
   entry.then = std::move(then);
   entry.place = entries.insert(entries.end(), std::move(made));
   entry.task.promise().beginStrand(entry);
-  entry.running = true;
+  entry.context = context;
+  entry.wake();
   entry.task.resume();  // it may have ended, and the entry have gone, after this
 }
 
@@ -62,6 +70,7 @@ void TaskGroup::State::sweep() {
 
 void TaskGroup::State::onEnded(detail::Strand& strand) noexcept {
   auto& entry = static_cast<Entry&>(strand);
+  entry.sleep();
   const std::shared_ptr<State> group = entry.group->shared_from_this();
   const std::exception_ptr error = entry.task.promise().exception();
   const std::function<void()> then = std::move(entry.then);
@@ -89,10 +98,10 @@ TaskGroup::~TaskGroup() { cancelAll(); }
 
 void TaskGroup::spawn(Task<> task) { spawn(std::move(task), nullptr); }
 
-void TaskGroup::spawn(Task<> task, std::function<void()> then) {
+void TaskGroup::spawn(Task<> task, std::function<void()> then, void* context) {
   const std::shared_ptr<State> state = state_;  // what the task does may destroy this group
   state->sweep();
-  state->start(std::move(task), std::move(then));
+  state->start(std::move(task), std::move(then), context);
 }
 
 std::size_t TaskGroup::size() const {
@@ -107,4 +116,5 @@ void TaskGroup::cancelAll() {
   state->sweep();
 }
 
-}  // namespace troupe::loop
+}  // namespace loop
+}  // namespace troupe

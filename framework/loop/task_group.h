@@ -25,8 +25,9 @@ class TaskGroup {
 
   // Runs the task up to its first suspension, now.
   void spawn(Task<> task);
-  // Runs `then` when the task has ended without an exception.
-  void spawn(Task<> task, std::function<void()> then);
+  // Runs `then` when the task has ended without an exception. `context` is what it runs on behalf of
+  // (detail::Strand::context).
+  void spawn(Task<> task, std::function<void()> then, void* context = nullptr);
 
   std::size_t size() const;
   // Cancels all that is suspended. A task that is running at this moment (the caller's own) goes on until it

@@ -4,42 +4,53 @@
 
 #include <cstring>
 
+#include "mailbox/last_from.h"
 #include "os/packet_pipe.h"
 
 namespace troupe::mailbox {
 
 namespace {
 
+// What has been begun, or done, of a packet, with what had come before it did.
+std::uint64_t begunOf(const DeskSlot& slot) {
+  return slot.begun.load(std::memory_order_relaxed) | (slot.judged != 0 ? slot.repeated : 0);
+}
+std::uint64_t doneOf(const DeskSlot& slot) {
+  return slot.done.load(std::memory_order_relaxed) | (slot.judged != 0 ? slot.repeated : 0);
+}
+
 // All messages of a packet are in the mask. More than those would be the work of a stray pointer.
-bool holds(const std::atomic<std::uint64_t>& mask, unsigned messages) {
+bool holds(std::uint64_t mask, unsigned messages) {
   const std::uint64_t all = maskOf(messages);
-  return (mask.load(std::memory_order_relaxed) & all) == all;
+  return (mask & all) == all;
 }
 
 }  // namespace
 
-Desk::Desk(const os::Fd& memory, os::Fd mailbox, Fault fault)
-    : mapping_(memory, kDeskBytes),
-      memory_(static_cast<DeskMemory*>(mapping_.data())),
-      mailbox_(std::move(mailbox)),
-      fault_(std::move(fault)) {
+Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault)
+    : memory_(memory), mailbox_(std::move(mailbox)), fault_(std::move(fault)) {
   extent_.fill(kPageBytes);
-  if (memory_->layout == 0) memory_->layout = kDeskLayout;
-  if (memory_->layout != kDeskLayout) {
+  if (memory_.layout == 0) memory_.layout = kDeskLayout;
+  if (memory_.layout != kDeskLayout) {
     throw Error(ErrorKind::invalid, "the desk that a predecessor left has layout " +
-                                        std::to_string(memory_->layout) + ", and this program knows " +
+                                        std::to_string(memory_.layout) + ", and this program knows " +
                                         std::to_string(kDeskLayout));
   }
+}
+
+void Desk::reload() {
+  extent_.fill(kPageBytes);
+  open_ = full_ = false;
 }
 
 std::optional<Desk::Message> Desk::next() {
   for (;;) {
     if (!open_ && !openNextSlot()) return std::nullopt;
-    DeskSlot& slot = memory_->slots[slot_];
+    DeskSlot& slot = memory_.slots[slot_];
     while (index_ < packet_.messages()) {
       const unsigned index = index_++;
       const std::uint64_t bit = 1ULL << index;
-      if (slot.begun.load(std::memory_order_relaxed) & bit) continue;
+      if (begunOf(slot) & bit) continue;
       slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
       return Message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
                      .sender = packet_.header().sender,
@@ -51,7 +62,7 @@ std::optional<Desk::Message> Desk::next() {
 }
 
 void Desk::finish(MessageToken token) {
-  DeskSlot& slot = memory_->slots[token.slot];
+  DeskSlot& slot = memory_.slots[token.slot];
   slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index),
                   std::memory_order_release);
   full_ = false;
@@ -61,11 +72,11 @@ void Desk::finish(MessageToken token) {
 bool Desk::openNextSlot() {
   std::size_t oldest = kDeskSlots;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    DeskSlot& slot = memory_->slots[i];
-    const wire::PacketHeader& header = memory_->header(i);
+    DeskSlot& slot = memory_.slots[i];
+    const wire::PacketHeader& header = memory_.header(i);
     if (header.bytes == 0) continue;
-    if (header.messages > 0 && holds(slot.begun, header.messages)) continue;
-    if (oldest == kDeskSlots || slot.arrival < memory_->slots[oldest].arrival) oldest = i;
+    if (header.messages > 0 && holds(begunOf(slot), header.messages)) continue;
+    if (oldest == kDeskSlots || slot.arrival < memory_.slots[oldest].arrival) oldest = i;
   }
   if (oldest != kDeskSlots) {
     if (open(oldest)) return true;
@@ -78,22 +89,22 @@ bool Desk::readIntoFreeSlot() {
   for (;;) {
     std::size_t free = kDeskSlots;
     for (std::size_t i = 0; i < kDeskSlots && free == kDeskSlots; ++i) {
-      const wire::PacketHeader& header = memory_->header(i);
-      if (header.bytes == 0 || holds(memory_->slots[i].done, header.messages)) free = i;
+      const wire::PacketHeader& header = memory_.header(i);
+      if (header.bytes == 0 || holds(doneOf(memory_.slots[i]), header.messages)) free = i;
     }
     if (free == kDeskSlots) {
       full_ = true;
       return false;
     }
     clear(free);
-    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_->packets[free]);
+    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) return false;
     extent_[free] = read.bytes;
-    if (read.bytes < sizeof(wire::PacketHeader) || memory_->header(free).bytes != read.bytes) {
+    if (read.bytes < sizeof(wire::PacketHeader) || memory_.header(free).bytes != read.bytes) {
       const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
                                                                  : wire::PacketFault::wrongLength;
-      memory_->header(free).bytes = 0;
+      memory_.header(free).bytes = 0;
       ++malformed_;
       fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
                     " bytes was dropped: " + toString(fault));
@@ -105,20 +116,22 @@ bool Desk::readIntoFreeSlot() {
 
 // Makes a slot ready for the kernel to write to: see mailbox/desk_layout.h for the order.
 void Desk::clear(std::size_t at) {
-  DeskSlot& slot = memory_->slots[at];
-  memory_->header(at).bytes = 0;
+  DeskSlot& slot = memory_.slots[at];
+  memory_.header(at).bytes = 0;
   DeskMemory::barrier();
-  std::memset(memory_->packets[at], 0, extent_[at]);
+  std::memset(memory_.packets[at], 0, extent_[at]);
   extent_[at] = 0;
   slot.begun.store(0, std::memory_order_relaxed);
   slot.done.store(0, std::memory_order_relaxed);
-  slot.arrival = ++memory_->arrivals;
+  slot.judged = 0;
+  std::memset(slot.attempts, 0, sizeof slot.attempts);
+  slot.arrival = ++memory_.arrivals;
   DeskMemory::barrier();
 }
 
 bool Desk::open(std::size_t slot) {
-  wire::PacketHeader& header = memory_->header(slot);
-  const auto fault = wire::PacketView::parse(memory_->packets[slot], header.bytes, packet_);
+  wire::PacketHeader& header = memory_.header(slot);
+  const auto fault = wire::PacketView::parse(memory_.packets[slot], header.bytes, packet_);
   if (fault != wire::PacketFault::none) {
     const std::string size = std::to_string(header.bytes);
     const auto sender = header.sender;
@@ -127,6 +140,7 @@ bool Desk::open(std::size_t slot) {
     fault_(sender, "a packet of " + size + " bytes was dropped: " + toString(fault));
     return false;
   }
+  judge(memory_, slot, packet_.header());
   slot_ = slot;
   index_ = 0;
   open_ = true;

@@ -5,6 +5,7 @@
 // Loss:    none of what was not begun: a packet that was read is found again by the successor. Messages that
 //          were begun and not done when the process died were in hand; settle() (mailbox/settle.h) deals with
 //          them before a successor may start.
+// Doubles: none: what a sender's successor wrote again is passed over (mailbox/last_from.h).
 // Errors:  a malformed packet or message costs only itself; it is counted and reported through `fault`.
 // Threads: the loop thread of the owning process only.
 #pragma once
@@ -18,7 +19,6 @@
 
 #include "mailbox/desk_layout.h"
 #include "os/fd.h"
-#include "os/shared_memory.h"
 #include "wire/packet.h"
 
 namespace troupe::mailbox {
@@ -39,9 +39,9 @@ class Desk {
   };
   using Fault = std::function<void(wire::ActorId sender, const std::string& what)>;
 
-  // Takes over what a predecessor left in `memory`, if anything. Errors: invalid, where it is too small or
-  // holds a layout of another version; system.
-  Desk(const os::Fd& memory, os::Fd mailbox, Fault fault);
+  // Takes over what a predecessor left in `memory`, if anything; it must have been recovered
+  // (mailbox/recovery.h). Errors: invalid, where it holds a layout of another version.
+  Desk(DeskMemory& memory, os::Fd mailbox, Fault fault);
 
   // The next message, begun by this; or nothing, when the mailbox is empty, or every slot still has
   // messages that are not done (see full()).
@@ -49,7 +49,11 @@ class Desk {
 
   // The message is over: it will not be seen again, and its words are no longer valid.
   void finish(MessageToken token);
+  // Names the packet that a message came in, for ever.
+  std::uint64_t arrivalOf(MessageToken token) const { return memory_.slots[token.slot].arrival; }
 
+  // Another process has had the memory meanwhile.
+  void reload();
   // No slot is free: nothing can be read before finish() was called.
   bool full() const { return full_; }
   int mailboxFd() const { return mailbox_.get(); }
@@ -61,8 +65,7 @@ class Desk {
   bool open(std::size_t slot);
   void clear(std::size_t slot);
 
-  os::Mapping mapping_;
-  DeskMemory* memory_;
+  DeskMemory& memory_;
   os::Fd mailbox_;
   Fault fault_;
   std::size_t slot_ = 0;

@@ -6,17 +6,13 @@
 
 namespace troupe::mailbox {
 
-namespace {
-
-constexpr auto kNever = loop::Clock::time_point::max();
-
-}  // namespace
-
 struct Outbox::Packet {
   wire::PacketBuilder content;
-  std::vector<MessageToken> tokens;  // of the answers in it
+  std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
+  std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
+  bool repeats = false;                  // a predecessor numbered it, and may have written it
   loop::Clock::time_point deadline =
-      loop::Clock::time_point::min();  // the latest of its answers'; kNever with other messages
+      loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
 };
 
 struct Outbox::Line {
@@ -28,7 +24,6 @@ struct Outbox::Line {
   bool full = false;  // the pipe said so; poll tells when it has room
   bool gone = false;  // it is being closed
   bool shared = false;
-  std::uint64_t sequence = 0;
   std::deque<std::unique_ptr<Packet>> packets;
   std::unique_ptr<Packet> spare;
   std::deque<std::weak_ptr<Waiter>> waiters;
@@ -37,8 +32,10 @@ struct Outbox::Line {
   bool waitersTurn = false;  // the next put() is by the one who has waited longest
 };
 
-Outbox::Outbox(loop::Loop& loop, Owner owner, Hooks hooks)
-    : loop_(loop), owner_(owner), hooks_(std::move(hooks)), overdue_(loop, [this] { dropOverdue(); }) {}
+Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
+    : loop_(loop), owner_(owner), log_(log), introduce_(std::move(introduce)), overdue_(loop, [this] {
+        dropOverdue();
+      }) {}
 
 Outbox::~Outbox() = default;
 
@@ -47,55 +44,115 @@ Outbox::Line& Outbox::lineTo(Destination to) {
   if (!line) line = std::make_unique<Line>(to);
   if (!line->pipe.valid() && !line->asked && !line->gone) {
     line->asked = true;
-    hooks_.introduce(to);
+    introduce_(to);
   }
   return *line;
 }
 
+void Outbox::resend() {
+  for (const TurnLog::Unsent& unsent : log_.takeUnsent()) {
+    Line& line = lineTo(unsent.to);
+    const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
+    append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
+  }
+  flush();
+}
+
+void Outbox::pause() {
+  paused_ = true;
+  for (auto& [to, line] : lines_) line->packets.clear();
+}
+
+void Outbox::goOn(std::uint32_t generation) {
+  paused_ = false;
+  owner_.generation = generation;
+  resend();
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) {
+    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
+  }
+}
+
+void Outbox::retire() {
+  paused_ = retired_ = true;
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) close(to);
+}
+
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
+  const Put room = hasRoom(to, 0);
+  if (room != Put::placed) return room;
+  append(lineTo(to), {message});
+  return Put::placed;
+}
+
+Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
+  if (retired_) return Put::gone;
   Line& line = lineTo(to);
+  if (paused_) return Put::noRoom;
   if (line.gone) {
     ++dropped_;
     return Put::gone;
   }
   if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
-  if (line.packets.size() >= kMaxWaitingPackets) {
-    write(line);
-    if (line.packets.size() >= kMaxWaitingPackets) return Put::noRoom;
-  }
-  append(line, message, std::nullopt, kNever);
-  return Put::placed;
+  if (line.packets.size() >= kMaxWaitingPackets) write(line);
+  const bool room = line.packets.size() < kMaxWaitingPackets && log_.fits(bytes, 1);
+  return room ? Put::placed : Put::noRoom;
 }
 
-void Outbox::putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
-                       loop::Clock::time_point deadline) {
+void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
+                  loop::Clock::time_point deadline) {
   Line& line = lineTo(to);
   if (line.gone) {
-    hooks_.answered(token);
+    ++dropped_;
+    log_.release(record);
     return;
   }
-  append(line, message, token, deadline);
-  if (line.packets.size() > kMaxWaitingAnswers) {
+  append(line, {message, record, 0, deadline});
+  if (to.lane == wire::Lane::reply && line.packets.size() > kMaxWaitingAnswers) {
     drop(*line.packets.front());
     line.packets.pop_front();
   }
 }
 
-void Outbox::append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
-                    loop::Clock::time_point deadline) {
-  if (line.packets.empty() || line.shared || !line.packets.back()->content.append(message)) {
+// Messages that were numbered before keep their numbers, and those of a packet follow each other.
+bool Outbox::joins(const Line& line, const Item& item) {
+  if (line.packets.empty() || line.shared) return false;
+  const Packet& last = *line.packets.back();
+  if (item.number == 0) return last.first == 0;
+  return last.repeats && item.number == last.first + last.content.messages();
+}
+
+void Outbox::append(Line& line, const Item& item) {
+  if (!joins(line, item) || !line.packets.back()->content.append(item.message)) {
     auto packet = line.spare ? std::move(line.spare) : std::make_unique<Packet>();
-    packet->content.append(message);
+    packet->content.append(item.message);
+    packet->first = item.number;
+    packet->repeats = item.number != 0;
     line.packets.push_back(std::move(packet));
   }
   Packet& packet = *line.packets.back();
-  if (token) packet.tokens.push_back(*token);
-  packet.deadline = std::max(packet.deadline, deadline);
+  packet.records.push_back(item.record);
+  packet.deadline = std::max(packet.deadline, item.deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
   if (!line.unwritten) {
     line.unwritten = true;
     unwritten_.push_back(line.to);
+  }
+}
+
+// Before it is written for the first time: the successor must know the number that the receiver may have seen.
+void Outbox::number(Packet& packet) {
+  if (packet.first != 0) return;
+  packet.first = log_.number(packet.content.messages());
+  std::uint64_t next = packet.first;
+  for (const TurnLog::Handle record : packet.records) {
+    if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
+    DeskMemory::barrier();
+    ++next;
   }
 }
 
@@ -111,23 +168,42 @@ void Outbox::flush() {
   }
 }
 
+// It was not written: more may join it until it is. The last number first: a successor gives new, higher numbers to those that
+// have none, and must not send them before one that has.
+void Outbox::takeNumberBack(Packet& packet) {
+  if (packet.repeats) return;
+  packet.first = 0;
+  for (auto record = packet.records.rbegin(); record != packet.records.rend(); ++record) {
+    if (*record == TurnLog::kNoRecord) continue;
+    log_.setNumber(*record, 0);
+    DeskMemory::barrier();
+  }
+}
+
 void Outbox::write(Line& line) {
   while (!line.packets.empty() && writeFirst(line)) {}
 }
 
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
-  const auto bytes = line.packets.front()->content.finish(owner_.actor, owner_.generation, line.sequence + 1);
+  Packet& packet = *line.packets.front();
+  number(packet);
+  const auto bytes = packet.content.finish(owner_.actor, owner_.generation, packet.first,
+                                           packet.repeats ? wire::kMayRepeat : 0);
   switch (os::writePacket(line.pipe.get(), bytes.data(), bytes.size())) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
+      takeNumberBack(packet);
       // Nobody reads this pipe ever again. Whoever is asked for it anew, tells why.
       line.room.reset();
       line.pipe.reset();
       line.asked = true;
-      hooks_.introduce(line.to);
+      introduce_(line.to);
       return false;
-    case os::PipeState::wouldBlock: waitForRoom(line); return false;
+    case os::PipeState::wouldBlock:
+      takeNumberBack(packet);
+      waitForRoom(line);
+      return false;
   }
   return false;
 }
@@ -150,12 +226,10 @@ void Outbox::waitForRoom(Line& line) {
 }
 
 void Outbox::written(Line& line) {
-  ++line.sequence;
   auto packet = std::move(line.packets.front());
   line.packets.pop_front();
-  for (const MessageToken token : packet->tokens) hooks_.answered(token);
+  release(*packet);
   packet->content.clear();
-  packet->tokens.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);
 }
@@ -163,7 +237,7 @@ void Outbox::written(Line& line) {
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
-  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -182,7 +256,8 @@ bool Outbox::hasWaiters(Line& line) {
 
 // Each that is woken may fill the line again, so they are woken one by one.
 void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+  while (!line.waiters.empty() && (!paused_ || line.gone) &&
+         (line.gone || line.packets.size() < kMaxWaitingPackets)) {
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;
@@ -218,6 +293,10 @@ void Outbox::spread(Line& line) {
     for (unsigned i = 0; i < view.messages(); ++i) {
       auto packet = std::make_unique<Packet>();
       packet->content.append(std::as_bytes(view.message(i)));
+      packet->records.push_back(collected->records[i]);
+      packet->first = collected->first == 0 ? 0 : collected->first + i;
+      packet->repeats = collected->repeats;
+      packet->deadline = collected->deadline;
       line.packets.push_back(std::move(packet));
     }
   }
@@ -239,17 +318,14 @@ void Outbox::close(Destination to) {
 
 void Outbox::drop(Packet& packet) {
   dropped_ += packet.content.messages();
-  for (const MessageToken token : packet.tokens) hooks_.answered(token);
+  release(packet);
 }
 
-void Outbox::letGoOfAnswers() {
-  for (auto& [to, line] : lines_) {
-    if (!line->full) continue;
-    for (const auto& packet : line->packets) {
-      for (const MessageToken token : packet->tokens) hooks_.answered(token);
-      packet->tokens.clear();
-    }
+void Outbox::release(Packet& packet) {
+  for (const TurnLog::Handle record : packet.records) {
+    if (record != TurnLog::kNoRecord) log_.release(record);
   }
+  packet.records.clear();
 }
 
 // Not moved by each line that is full: so it does come.

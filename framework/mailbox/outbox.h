@@ -1,10 +1,12 @@
 // The sending side of an actor: collects messages into packets, a queue for each destination, and writes them
-// without ever blocking.
+// without ever blocking. Casts and answers lie in the log of the actor (mailbox/turn_log.h) until they have
+// left; calls only here, since nobody waits for their answers once this process is gone.
 //
 // Order:     first in, first out for each destination.
-// Loss:      none while this process lives, except what is put for a destination that has gone for good.
-// Memory:    bounded for each destination. Past kMaxWaitingPackets put() says noRoom; past kMaxWaitingAnswers
-//            the oldest answers are dropped, whose caller does not read, and learns by its deadline.
+// Loss:      none of what is in the log, except what is put for a destination that has gone for good.
+// Memory:    bounded for each destination and in all. Past kMaxWaitingPackets for one, or TurnLog::kMostLive in
+//            all, hasRoom() says no; past kMaxWaitingAnswers the oldest answers are dropped, whose caller does
+//            not read, and learns by its deadline.
 // Ownership: keeps the write ends that it is given, one for each destination, until that has gone.
 // Threads:   the loop's.
 #pragma once
@@ -20,18 +22,13 @@
 #include <vector>
 
 #include "loop/loop.h"
-#include "mailbox/desk.h"
+#include "mailbox/destination.h"
+#include "mailbox/turn_log.h"
 #include "os/fd.h"
 #include "wire/control_message.h"
 #include "wire/packet.h"
 
 namespace troupe::mailbox {
-
-struct Destination {
-  wire::ActorId actor = 0;
-  wire::Lane lane = wire::Lane::mailbox;
-  friend bool operator==(const Destination&, const Destination&) = default;
-};
 
 class Outbox {
  public:
@@ -42,22 +39,30 @@ class Outbox {
     wire::ActorId actor = 0;
     std::uint32_t generation = 0;
   };
-  struct Hooks {
-    // Asks for a write end; the answer is introduced() or close(), later: not from within this.
-    std::function<void(Destination)> introduce;
-    // An answer has left this process, or nobody waits for it any more: the message on the desk is over.
-    std::function<void(MessageToken)> answered;
-  };
-  Outbox(loop::Loop& loop, Owner owner, Hooks hooks);
+  // Asks for a write end; the answer is introduced() or close(), later: not from within this.
+  using Introduce = std::function<void(Destination)>;
+  Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce);
   ~Outbox();
+  // Sends what a predecessor has committed and not written: to be called before anything else is sent.
+  void resend();
+  // Another process has the log: nothing is written, and there is no room for anything, until goOn(). What is in the log, that
+  // process sends.
+  void pause();
+  bool paused() const { return paused_; }
+  void goOn(std::uint32_t generation);
+  // For good: whatever is sent finds its destination gone.
+  void retire();
 
   // noRoom also where others wait for room: nobody overtakes them.
   enum class Put { placed, noRoom, gone };
+  // A message that is of no use without this process: a call.
   Put put(Destination to, std::span<const std::byte> message);
-  // An answer to a message on this actor's desk: always placed. After `deadline` it may be dropped, where it
-  // could not be written before.
-  void putAnswer(Destination to, std::span<const std::byte> message, MessageToken token,
-                 loop::Clock::time_point deadline);
+  // Whether a cast that is committed now, or soon, has room; `placed` says yes.
+  Put hasRoom(Destination to, std::size_t bytes);
+  // A message that has been committed to the log: always placed. After `deadline` an answer may be dropped,
+  // where it could not be written before.
+  void send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
+            loop::Clock::time_point deadline = loop::Clock::time_point::max());
 
   // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking.
   // Withdrawn by destroying what it returns.
@@ -68,10 +73,6 @@ class Outbox {
 
   // Writes what has been collected and not been written yet.
   void flush();
-  // Answers that wait for a destination that does not read no longer keep their messages on the desk: to be
-  // called when the desk is full. Where this process dies then, their callers wait until their deadlines.
-  // Others leave in a moment, and stay.
-  void letGoOfAnswers();
 
   // `shared`: several processes read it, so each message gets a packet of its own.
   void introduced(Destination to, os::Fd writeEnd, bool shared = false);
@@ -94,26 +95,38 @@ class Outbox {
   };
   Line& lineTo(Destination to);
   static bool hasWaiters(Line& line);
-  void append(Line& line, std::span<const std::byte> message, std::optional<MessageToken> token,
-              loop::Clock::time_point deadline);
+  struct Item {
+    std::span<const std::byte> message;
+    TurnLog::Handle record = TurnLog::kNoRecord;
+    std::uint64_t number = 0;  // that a predecessor gave it
+    loop::Clock::time_point deadline = loop::Clock::time_point::max();
+  };
+  void append(Line& line, const Item& item);
+  static bool joins(const Line& line, const Item& item);
+  void number(Packet& packet);
+  void takeNumberBack(Packet& packet);
   void write(Line& line);
   bool writeFirst(Line& line);
   void spread(Line& line);
   void waitForRoom(Line& line);
   void written(Line& line);
   void drop(Packet& packet);
+  void release(Packet& packet);
   void wakeWaiters(Line& line);
   void lookForOverdue();
   void dropOverdue();
 
   loop::Loop& loop_;
   Owner owner_;
-  Hooks hooks_;
+  TurnLog& log_;
+  Introduce introduce_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
   bool looking_ = false;
+  bool paused_ = false;
+  bool retired_ = false;
 };
 
 }  // namespace troupe::mailbox

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <utility>
 
-#include "mailbox/desk_layout.h"
-#include "os/shared_memory.h"
+#include "mailbox/recovery.h"
+#include "mailbox/turn_log.h"
 #include "wire/message.h"
 
 namespace troupe::mailbox {
@@ -31,79 +31,107 @@ class SlotCopy {
   wire::PacketView packet_;
 };
 
-void note(const wire::PacketView& packet, unsigned index, Settlement& settlement) {
+// One that was in hand and is tried no more.
+void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Settlement& settlement) {
   const auto bytes = std::as_bytes(packet.message(index));
-  settlement.dropped.push_back({.sender = packet.header().sender,
-                                .generation = packet.header().generation,
-                                .attempts = 1,
+  const wire::PacketHeader& header = packet.header();
+  settlement.dropped.push_back({.sender = header.sender,
+                                .generation = header.generation,
+                                .attempts = attempts,
                                 .message = {bytes.begin(), bytes.end()}});
   try {
     const wire::IncomingMessage message(packet.message(index));
     const auto envelope = message.envelope();
-    if (!envelope.isCall()) {
-      ++settlement.casts;
-      return;
-    }
+    if (!envelope.isCall()) return;
     const auto call = envelope.getCall();
-    settlement.calls.push_back({.caller = packet.header().sender,
-                                .generation = packet.header().generation,
+    settlement.calls.push_back({.caller = header.sender,
+                                .generation = header.generation,
                                 .call = call.getCall(),
                                 .interfaceId = call.getInterface(),
                                 .method = call.getMethod()});
   } catch (const kj::Exception&) {
-    ++settlement.casts;
+    return;
   }
+}
+
+void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, Settlement& settlement) {
+  DeskSlot& slot = memory.slots[at];
+  const std::uint64_t inHand = slot.begun.load() & ~slot.done.load();
+  SlotCopy copy;
+  if (memory.header(at).bytes == 0 || inHand == 0) return;
+  std::uint64_t again = 0;
+  if (copy.take(memory, at)) {
+    for (unsigned index = 0; index < copy.packet().messages(); ++index) {
+      if ((inHand >> index & 1) == 0) continue;
+      const unsigned tried = slot.attempts[index] + 1U;
+      if (tried < attempts) {
+        slot.attempts[index] = static_cast<std::uint8_t>(tried);
+        again |= 1ULL << index;
+      } else {
+        drop(copy.packet(), index, tried, settlement);
+      }
+    }
+  }
+  slot.done.store(slot.done.load() | (inHand & ~again));
+  slot.begun.store(slot.begun.load() & ~again);
 }
 
 }  // namespace
 
-Settlement settle(const os::Fd& deskMemory) {
-  const os::Mapping mapping(deskMemory, kDeskBytes);
-  auto& memory = *static_cast<DeskMemory*>(mapping.data());
+Settlement settle(const os::Fd& deskMemory, unsigned attempts) {
+  const MappedDesk memory(deskMemory);
   Settlement settlement;
-  if (memory.layout != kDeskLayout) {
-    settlement.ruined = memory.layout != 0;
+  if (recover(*memory) == Recovered::ruined) {
+    settlement.ruined = true;
     return settlement;
   }
-  SlotCopy copy;
-  for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    DeskSlot& slot = memory.slots[i];
-    const std::uint64_t inHand = slot.begun.load() & ~slot.done.load();
-    if (memory.header(i).bytes == 0 || inHand == 0) continue;
-    if (copy.take(memory, i)) {
-      for (unsigned index = 0; index < copy.packet().messages(); ++index) {
-        if ((inHand >> index & 1) != 0) note(copy.packet(), index, settlement);
-      }
-    }
-    slot.done.store(slot.done.load() | inHand);
-  }
+  for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
+    settleSlot(*memory, i, attempts, settlement);
   return settlement;
 }
 
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
-  const os::Mapping mapping(deskMemory, kDeskBytes);
-  auto& memory = *static_cast<DeskMemory*>(mapping.data());
-  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
+  const MappedDesk mapped(deskMemory);
+  DeskMemory& memory = *mapped;
+  std::vector<std::vector<std::byte>> packets;
+  if (memory.layout != kDeskLayout) return packets;
+  std::array<std::pair<std::uint64_t, std::size_t>, kDeskSlots> slots;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) slots[i] = {memory.slots[i].arrival, i};
+  std::sort(slots.begin(), slots.end());
   SlotCopy copy;
-  for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
-    if (memory.header(i).bytes == 0 || !copy.take(memory, i)) continue;
+  for (const auto& [arrival, at] : slots) {
+    if (memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
+    const DeskSlot& slot = memory.slots[at];
     const wire::PacketView& packet = copy.packet();
-    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load();
+    const std::uint64_t left =
+        maskOf(packet.messages()) & ~slot.begun.load() & ~(slot.judged != 0 ? slot.repeated : 0);
     for (unsigned index = 0; index < packet.messages(); ++index) {
       if ((left >> index & 1) == 0) continue;
       wire::PacketBuilder builder;
       builder.append(std::as_bytes(packet.message(index)));
       const auto& header = packet.header();
-      const auto whole = builder.finish(header.sender, header.generation, header.sequence);
-      found.emplace_back(memory.slots[i].arrival, std::vector<std::byte>(whole.begin(), whole.end()));
+      const std::uint64_t number = header.sequence == 0 ? 0 : header.sequence + index;
+      const auto whole = builder.finish(header.sender, header.generation, number);
+      packets.emplace_back(whole.begin(), whole.end());
     }
-    memory.header(i).bytes = 0;
+    memory.header(at).bytes = 0;
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::vector<std::byte>> packets;
-  packets.reserve(found.size());
-  for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
+  return packets;
+}
+
+std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner, std::uint32_t generation) {
+  const MappedDesk memory(deskMemory);
+  std::vector<Posthumous> packets;
+  if (memory->layout != kDeskLayout || recover(*memory) == Recovered::ruined) return packets;
+  TurnLog log(*memory, generation);
+  for (const auto& message : log.takeUnsent()) {
+    const std::uint64_t number = message.sequence != 0 ? message.sequence : log.number(1);
+    wire::PacketBuilder builder;
+    // A lie about its framing is the business of whoever reads it.
+    if (message.bytes.empty() || !builder.append(message.bytes)) continue;
+    const auto whole = builder.finish(owner, generation, number, wire::kMayRepeat);
+    packets.push_back({message.to, {whole.begin(), whole.end()}});
+  }
   return packets;
 }
 

@@ -1,6 +1,6 @@
-// What is to be done with the desk of a process that has died, before a successor may take it over: the
-// messages that were in hand are taken off it, so that no successor sees them; those that were calls are
-// listed, so that their callers learn.
+// What is to be done with the desk of a process that has died, before a successor may take it over: what its
+// turns had committed is carried out (mailbox/recovery.h); the messages that were in hand are handed out
+// again, as often as the policy allows, or taken off the desk, so that no successor sees them, and listed.
 //
 // Nobody else may use the memory meanwhile: see the lock in os/shared_memory.h.
 #pragma once
@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "mailbox/destination.h"
 #include "os/fd.h"
 #include "wire/packet.h"
 
@@ -22,27 +23,34 @@ struct CallInHand {
   std::uint16_t method = 0;
 };
 
-// A message that was in hand and was taken off the desk.
+// A message that was in hand and is not tried again.
 struct InHand {
   wire::ActorId sender = 0;
   std::uint32_t generation = 0;  // of the sender
-  unsigned attempts = 0;         // so many processes have begun it
-  std::vector<std::byte> message = {};
+  unsigned attempts = 1;
+  std::vector<std::byte> message;  // with its framing
 };
 
 struct Settlement {
-  std::vector<CallInHand> calls;
-  unsigned casts = 0;           // dropped
-  std::vector<InHand> dropped;  // calls and casts, in the order of their slots
-  bool ruined = false;          // overwritten by a stray pointer: no successor can use this memory
+  std::vector<CallInHand> calls;  // whose callers are to be told
+  std::vector<InHand> dropped;
+  bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
 };
 
-// Never throws for what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid
-// (mapping it).
-Settlement settle(const os::Fd& deskMemory);
+// `attempts`: so often a message may be in the hands of a process that dies; 1: never again. Never throws for
+// what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it).
+Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1);
 
 // Takes the messages that no process has begun off a desk that will have no successor: as packets of one
 // message each, with the headers that they came with, in their order. Errors: as settle().
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory);
+
+// Takes what has been sent and has not left off a desk that will have no successor: as packets of one message
+// each, that may be repetitions, in their order. Errors: as settle().
+struct Posthumous {
+  Destination to;
+  std::vector<std::byte> packet;
+};
+std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner, std::uint32_t generation);
 
 }  // namespace troupe::mailbox

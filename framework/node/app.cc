@@ -107,6 +107,7 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .stop = spec.stop,
                                 .readyWithin = spec.readyWithin,
                                 .backOff = spec.backOff,
+                                .onCrash = spec.onCrash,
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
                                 .output = spec.output};
@@ -186,6 +187,7 @@ std::shared_ptr<Blueprint> newRoot() {
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
   }
+  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
   os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
   actor::runActor(std::move(assignment));
 }

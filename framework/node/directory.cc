@@ -17,6 +17,7 @@ constexpr auto kLookAgain = std::chrono::milliseconds(2);
 // By then the process that holds on to a desk is no process of an earlier life that is just dying.
 constexpr auto kDeskPatience = std::chrono::seconds(10);
 constexpr std::size_t kGoneRemembered = 4096;
+constexpr std::uint32_t kMostRetries = 254;
 
 bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
@@ -108,6 +109,12 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
                   from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
+    // As after its end: but its process has let go in order, and nobody hears of an end.
+    if (claim.getTakesOver()) {
+      entry.unsettled = true;
+      forgetAcquaintances(entry);
+    }
+    entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
       waiting_.push_back({entry.id, from, message->getRequest(), loop::Clock::now()});
@@ -247,7 +254,11 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   });
 
   tellWatchers(entry, reason, false);
-  // Its next process knows nobody yet.
+  forgetAcquaintances(entry);
+}
+
+// Its next process knows nobody yet.
+void Directory::forgetAcquaintances(Entry& entry) {
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
   }
@@ -277,7 +288,7 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk);
+    settlement = mailbox::settle(entry.desk, entry.attempts);
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
@@ -286,8 +297,9 @@ bool Directory::settle(Entry& entry) {
   entry.unsettled = false;
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
-  if (settlement.casts > 0) {
-    hooks_.warn(entry.path + " died with " + std::to_string(settlement.casts) +
+  if (settlement.dropped.size() > settlement.calls.size()) {
+    hooks_.warn(entry.path + " died with " +
+                std::to_string(settlement.dropped.size() - settlement.calls.size()) +
                 " cast(s) in hand, which were dropped");
   }
   tellCallers(entry, settlement);
@@ -305,7 +317,7 @@ void Directory::lookAgain() {
 }
 
 void Directory::settleWaiting() {
-  bool more = !writeHandedBack();
+  bool more = !deliver();
   for (const auto& [id, entry] : byId_) {
     if (entry->unsettled && !settle(*entry)) more = true;
   }
@@ -329,30 +341,40 @@ void Directory::settleWaiting() {
   if (more) again_.startIn(kLookAgain);
 }
 
-// What a worker had before it, and has not begun, is its pool's.
-void Directory::handBack(const Entry& worker) {
-  const Entry* const pool = byPath(parentOf(worker.path));
-  if (pool == nullptr) return;
+// What a worker had before it, and has not begun, is its pool's. What an actor has sent and could not write any more leaves all the
+// same.
+void Directory::inherit(const Entry& gone) {
+  if (isSupervisor(gone.role)) return;
   try {
-    if (os::lockedByAnother(worker.desk)) return;
-    for (auto& packet : mailbox::takeUnhandled(worker.desk))
-      handedBack_.emplace_back(pool->id, std::move(packet));
-    if (!writeHandedBack()) again_.startIn(kLookAgain);
+    if (os::lockedByAnother(gone.desk)) return;
+    const Entry* const pool = gone.role == wire::Role::poolWorker ? byPath(parentOf(gone.path)) : nullptr;
+    if (pool != nullptr) {
+      for (auto& packet : mailbox::takeUnhandled(gone.desk))
+        undelivered_.push_back({{pool->id, wire::Lane::mailbox}, std::move(packet)});
+    }
+    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation))
+      undelivered_.push_back({unsent.to, std::move(unsent.packet)});
+    if (!deliver()) again_.startIn(kLookAgain);
   } catch (const Error& error) {
-    hooks_.warn("the messages before " + worker.path + ", which has gone, are lost: " + error.message());
+    hooks_.warn("the messages of " + gone.path + ", which has gone, are lost: " + error.message());
   }
 }
 
-bool Directory::writeHandedBack() {
-  while (!handedBack_.empty()) {
-    const auto& [id, packet] = handedBack_.front();
-    const Entry* const pool = byId(id);
-    if (pool != nullptr &&
-        os::writePacket(pool->mailbox.get(), packet.data(), packet.size()) == os::PipeState::wouldBlock)
-      return false;
-    handedBack_.pop_front();
-  }
-  return true;
+// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
+bool Directory::deliver() {
+  std::unordered_set<wire::ActorId> full;
+  std::erase_if(undelivered_, [&](const Undelivered& message) {
+    if (full.contains(message.to.actor)) return false;
+    const Entry* const entry = byId(message.to.actor);
+    if (entry == nullptr) return true;
+    const bool reply = message.to.lane == wire::Lane::reply;
+    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
+    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
+    if (state != os::PipeState::wouldBlock) return true;
+    full.insert(message.to.actor);
+    return false;
+  });
+  return undelivered_.empty();
 }
 
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
@@ -390,7 +412,7 @@ void Directory::forget(const std::string& path, const ExitReason& reason) {
 void Directory::close(Entry& entry, const ExitReason& reason) {
   if (entry.claimed) end(entry, reason);
   if (entry.unsettled) settle(entry);
-  if (entry.role == wire::Role::poolWorker) handBack(entry);
+  inherit(entry);
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
   tellWatchers(entry, told, true);

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "mailbox/destination.h"
 #include "node/entry.h"
 #include "wire/control_message.h"
 #include "wire/letter.h"
@@ -59,6 +60,11 @@ class Directory {
     std::string supervisor;
   };
 
+  struct Undelivered {
+    mailbox::Destination to;
+    std::vector<std::byte> packet;
+  };
+
   void handle(const std::string& from, wire::ReceivedControl& message);
   Entry* byPath(const std::string& path);
   Entry* byId(wire::ActorId id);
@@ -78,6 +84,7 @@ class Directory {
   void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
+  void forgetAcquaintances(Entry& entry);
   void tellWatchers(const Entry& entry, const ExitReason& reason, bool final);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);
@@ -86,8 +93,8 @@ class Directory {
   bool settle(Entry& entry);
   void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
   void giveUp(const Entry& entry, mailbox::Settlement& settlement);
-  void handBack(const Entry& worker);
-  bool writeHandedBack();
+  void inherit(const Entry& gone);
+  bool deliver();
   void lookAgain();
   void settleWaiting();
 
@@ -112,8 +119,8 @@ class Directory {
   std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
-  // Messages of workers that have gone, on their way back into the mailbox of their pool.
-  std::deque<std::pair<wire::ActorId, std::vector<std::byte>>> handedBack_;
+  // Messages that those who have gone for good left, on their way.
+  std::deque<Undelivered> undelivered_;
   loop::Timer again_;
 };
 

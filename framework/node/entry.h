@@ -33,6 +33,8 @@ struct Entry {
   os::Fd mailbox;
   os::Fd reply;
   os::Fd desk;
+  // So often a message may be in the hands of a process that dies.
+  unsigned attempts = 1;
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
   ExitReason endReason;

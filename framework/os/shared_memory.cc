@@ -53,6 +53,13 @@ bool tryLock(const Fd& memory) {
   throw Error::system("cannot lock shared memory", errno);
 }
 
+void unlock(const Fd& memory) {
+  struct flock lock = wholeFile();
+  lock.l_type = F_UNLCK;
+  if (::fcntl(memory.get(), F_OFD_SETLK, &lock) < 0)
+    throw Error::system("cannot unlock shared memory", errno);
+}
+
 bool lockedByAnother(const Fd& memory) {
   struct flock lock = wholeFile();
   if (::fcntl(memory.get(), F_OFD_GETLK, &lock) < 0)

@@ -25,6 +25,8 @@ bool keepsItsSize(const Fd& memory);
 // Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
 // system.
 bool tryLock(const Fd& memory);
+// Lets go of it: closing the descriptor does not, as long as the memory is mapped through its description.
+void unlock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);
 

@@ -25,12 +25,13 @@ std::string titleOf(const std::string& path, const Program& program) {
   return path + " (" + name.substr(name.rfind('/') + 1) + ")";
 }
 
-[[noreturn]] void execChild(Ticket ticket, const Program& program) {
+[[noreturn]] void execChild(Ticket ticket, const Program& program, const std::string& image) {
   try {
     const WrittenTicket written = writeTicket(ticket);
-    const int error = os::execAgain(program.arguments,
+    const int error = os::execAgain(image, program.arguments,
                                     {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
-    failToStart(ticket.assignment.control, "exec of this program failed", error);
+    failToStart(ticket.assignment.control, "exec of " + (image.empty() ? "this program" : image) + " failed",
+                error);
   } catch (const Error& error) {
     failToStart(ticket.assignment.control, error.message(), error.systemError());
   }
@@ -69,10 +70,10 @@ void takeOver(std::vector<Argument>& arguments) {
   }
   takeOver(assignment.arguments);
   assignment.control = std::move(control);
-  if (order.spec.launch == Launch::exec) {
+  if (order.spec.launch == Launch::exec || !order.image.empty()) {
     order.ticket.inherited = order.blueprint->descriptors;
     order.ticket.listening = program.listening;
-    execChild(std::move(order.ticket), program);
+    execChild(std::move(order.ticket), program, order.image);
   }
   actor::runActor(std::move(assignment));
 }

@@ -8,6 +8,8 @@
 namespace troupe::supervision {
 namespace {
 
+constexpr unsigned kMostRetries = 100;
+
 // Says whose field it is that is wrong.
 class Checker {
  public:
@@ -110,6 +112,8 @@ void checkChild(const std::string& supervisor, const SupervisorSpec& flags, cons
   checkId(check, child.id, "id");
   if (!child.spec.name.empty()) checkId(check, child.spec.name.string(), "name");
   checkLifetime(check, child.spec);
+  check.require(child.spec.onCrash.retries <= kMostRetries, "onCrash",
+                std::to_string(child.spec.onCrash.retries) + " retries", "at most 100 are allowed");
   check.require(child.spec.watchdog >= Duration::zero(), "watchdog", describe(child.spec.watchdog),
                 "it must not be negative");
   checkEnum(check, child.spec.launch, Launch::exec, "launch");

@@ -51,10 +51,11 @@ bool PacketBuilder::append(std::span<const std::byte> message) {
 }
 
 std::span<const std::byte> PacketBuilder::finish(ActorId sender, std::uint32_t generation,
-                                                 std::uint64_t sequence) {
+                                                 std::uint64_t sequence, std::uint32_t flags) {
   header_.sender = sender;
   header_.generation = generation;
   header_.sequence = sequence;
+  header_.flags = flags;
   std::memcpy(bytes_.data(), &header_, sizeof header_);
   return {bytes_.data(), header_.bytes};
 }

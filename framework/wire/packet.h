@@ -29,10 +29,12 @@ struct PacketHeader {
   std::uint16_t version = kPacketVersion;
   std::uint16_t messages = 0;
   ActorId sender = 0;
-  std::uint64_t sequence = 0;    // counts the sender's packets for this destination, from 1
+  std::uint64_t sequence = 0;    // of the first message: numbers the sender's messages; 0: not numbered
   std::uint32_t generation = 0;  // of the sender: counts its processes
-  std::uint32_t flags = 0;       // none defined; a receiver ignores those it does not know
+  std::uint32_t flags = 0;       // see below; a receiver ignores those it does not know
 };
+// The sender's process had a predecessor, which may have written these messages already.
+inline constexpr std::uint32_t kMayRepeat = 1;
 static_assert(sizeof(PacketHeader) == 32);
 
 // A message with its framing must fit a packet.
@@ -57,7 +59,8 @@ class PacketBuilder {
   unsigned messages() const { return header_.messages; }
 
   // The finished packet; valid until the next call of anything here.
-  std::span<const std::byte> finish(ActorId sender, std::uint32_t generation, std::uint64_t sequence);
+  std::span<const std::byte> finish(ActorId sender, std::uint32_t generation, std::uint64_t sequence,
+                                    std::uint32_t flags = 0);
   void clear();
 
  private:

@@ -147,7 +147,8 @@ void OutboxToDesk(benchmark::State& state) {
   const os::Fd memory = os::makeSharedMemory("desk", mailbox::kDeskBytes);
   Tally tally;
   os::test::Child reader([&]() -> int {
-    mailbox::Desk desk(memory, os::openReadEnd(pipe), [](wire::ActorId, const std::string&) { ::_exit(1); });
+    const mailbox::MappedDesk mapped(memory);
+    mailbox::Desk desk(*mapped, os::openReadEnd(pipe), [](wire::ActorId, const std::string&) { ::_exit(1); });
     for (;;) {
       if (const auto next = desk.next()) {
         desk.finish(next->token);
@@ -158,9 +159,9 @@ void OutboxToDesk(benchmark::State& state) {
     }
   });
   loop::Loop loop;
-  mailbox::Outbox outbox(
-      loop, {.actor = 1, .generation = 1},
-      {.introduce = [](mailbox::Destination) {}, .answered = [](mailbox::MessageToken) {}});
+  const mailbox::MappedDesk own(os::makeSharedMemory("desk", mailbox::kDeskBytes));
+  mailbox::TurnLog log(*own, 1);
+  mailbox::Outbox outbox(loop, {.actor = 1, .generation = 1}, log, [](mailbox::Destination) {});
   const mailbox::Destination to{.actor = 2};
   outbox.introduced(to, os::openWriteEnd(pipe));
   for (auto _ : state) {

@@ -1,6 +1,7 @@
 // What a call must do: the behaviours that OTP's gen_server suite proves, and those of Troupe's own promises.
 #include <chrono>
 #include <csignal>
+#include <ctime>
 
 #include "tests/conformance/otp.h"
 #include "tests/support/quiet_puppet.h"
@@ -265,10 +266,10 @@ TEST_F(Calls, are_not_slowed_by_what_waits_in_the_callers_own_mailbox) {
       auto b = co_await find<Puppet>("b");
       co_await sleepFor(200ms);
       const auto before = notes_;
-      const auto start = Clock::now();
+      const auto start = std::clock();
       for (std::uint32_t i = 0; i < in.getMilliseconds(); ++i) co_await b.within(kForever).echo("x");
       EXPECT_EQ(notes_, before) << "one message at a time";
-      out.setHandled(static_cast<std::uint32_t>((Clock::now() - start) / 1us));
+      out.setHandled(static_cast<std::uint32_t>((std::clock() - start) * 1'000'000 / CLOCKS_PER_SEC));
     }
 
    private:
@@ -285,7 +286,7 @@ TEST_F(Calls, are_not_slowed_by_what_waits_in_the_callers_own_mailbox) {
         const auto full = (co_await caller.nap(300))->getHandled();
         co_await until(self, "all to be taken", std::function<Task<bool>()>([] { return onlyMain(); }));
         const auto empty = (co_await caller.nap(300))->getHandled();
-        EXPECT_LT(full, 20 * empty + 200'000) << "microseconds for 300 calls";
+        EXPECT_LT(full, 20 * empty + 200'000) << "microseconds of its processor time for 300 calls";
       });
 }
 

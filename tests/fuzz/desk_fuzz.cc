@@ -20,12 +20,14 @@ struct World {
   os::Fd memory = os::makeSharedMemory("desk", kDeskBytes);
   os::Fd pipe = os::makePacketPipe();
   os::Fd writer = os::openWriteEnd(pipe);
-  os::Mapping mapping = os::Mapping(memory, kDeskBytes);
-  DeskMemory& desk() { return *static_cast<DeskMemory*>(mapping.data()); }
+  MappedDesk mapping = MappedDesk(memory);
+  DeskMemory& desk() { return *mapping; }
 };
 
 void fill(DeskMemory& memory, FuzzedDataProvider& data) {
-  std::memset(static_cast<void*>(&memory), 0, sizeof memory);
+  std::memset(static_cast<void*>(&memory), 0, offsetof(DeskMemory, lastFrom));
+  memory.kept.entries = memory.kept.used = 0;
+  memory.log.extent = 0;
   memory.layout = kDeskLayout;
   memory.arrivals = data.ConsumeIntegral<std::uint64_t>();
   const std::size_t slots = data.ConsumeIntegralInRange<std::size_t>(0, kDeskSlots);
@@ -55,7 +57,7 @@ void read(std::span<const capnp::word> words) {
 
 // Each message at most once in a life.
 void live(World& world, FuzzedDataProvider& data) {
-  Desk desk(world.memory, os::openReadEnd(world.pipe), [](wire::ActorId, const std::string&) {});
+  Desk desk(world.desk(), os::openReadEnd(world.pipe), [](wire::ActorId, const std::string&) {});
   std::vector<MessageToken> open;
   unsigned begun = 0;
   for (auto message = desk.next(); message; message = desk.next()) {

@@ -15,9 +15,9 @@ rank='BEGIN {
   n = split("os loop wire mailbox actor net supervision node", rooms, " ")
   for (i = 1; i <= n; ++i) rank[rooms[i]] = i
   doors["os"] = "error exit_reason log"
-  doors["loop"] = "task"
+  doors["loop"] = "strand task"
   doors["wire"] = "message protocol"
-  doors["actor"] = "actor actor_class argument ref self spec supervisor_ref"
+  doors["actor"] = "actor actor_class argument kept ref self spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }

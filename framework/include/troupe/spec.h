@@ -102,6 +102,18 @@ struct BackOff {
   friend bool operator==(const BackOff&, const BackOff&) = default;
 };
 
+// What becomes of a message that was in an actor's hands when its process died. One that is dropped goes to the dead letters, and
+// its caller, if it was a call, is told at once.
+struct OnCrash {
+  static constexpr OnCrash drop() { return OnCrash{0}; }
+  // The next process handles it first, and after `times` more deaths with it in hand it is dropped. What the handler had sent
+  // with calls has happened already; casts and kept state have not.
+  static constexpr OnCrash retry(unsigned times) { return OnCrash{times}; }
+
+  unsigned retries = 0;
+  friend bool operator==(const OnCrash&, const OnCrash&) = default;
+};
+
 struct ChildSpec {
   Restart restart = Restart::permanent;
   Stop stop = {};
@@ -110,6 +122,7 @@ struct ChildSpec {
   // With Restart::transient or temporary only, and only where the supervisor has an AutoShutdown.
   bool significant = false;
   BackOff backOff = {};
+  OnCrash onCrash = {};
   // A child that does not get round to its event loop within this time is killed, with reason `hung`. Zero: not watched.
   Duration watchdog = Duration::zero();
   Launch launch = Launch::fork;
@@ -146,6 +159,7 @@ struct PoolSpec {
   Stop stop = {};
   Duration readyWithin = std::chrono::seconds(30);
   BackOff backOff = {};
+  OnCrash onCrash = {};
   Duration watchdog = Duration::zero();
   Launch launch = Launch::fork;
   Output output = Output::prefixed;

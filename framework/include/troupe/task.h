@@ -12,6 +12,8 @@
 // Threads: a task belongs to the thread of its actor's event loop.
 #pragma once
 
+#include <troupe/strand.h>
+
 #include <concepts>
 #include <coroutine>
 #include <exception>
@@ -20,79 +22,10 @@
 #include <utility>
 
 namespace troupe {
-
 template <class T = void>
 class Task;
 
 namespace detail {
-
-// What is known about a task that runs on its own together with all that it awaits: see loop/task_group.h.
-struct Strand {
-  bool running = false;
-  bool cancelled = false;  // to be left suspended for ever at its next suspension, and then destroyed
-  // The outermost task has ended, and may be destroyed.
-  void (*ended)(Strand&) noexcept = nullptr;
-
- protected:
-  ~Strand() = default;
-};
-
-// Stands around whatever a task awaits that is not a task, and notes when the strand falls asleep and wakes
-// up.
-template <class Awaiter>
-struct TrackedAwaiter {
-  Awaiter awaiter;
-  Strand* strand = nullptr;
-
-  decltype(auto) await_ready() { return awaiter.await_ready(); }
-
-  // After the inner await_suspend() has begun, this object may be gone at any time: the coroutine may have
-  // been resumed.
-  template <class Promise>
-  auto await_suspend(std::coroutine_handle<Promise> self) {
-    using Result = decltype(awaiter.await_suspend(self));
-    Strand* const asleep = strand = self.promise().strand();
-    if (asleep) asleep->running = false;
-    if constexpr (std::is_void_v<Result>) {
-      if (asleep && asleep->cancelled) return;
-      suspend(asleep, self);
-    } else if constexpr (std::convertible_to<Result, std::coroutine_handle<>>) {
-      if (asleep && asleep->cancelled) return std::coroutine_handle<>(std::noop_coroutine());
-      return std::coroutine_handle<>(suspend(asleep, self));
-    } else {
-      if (asleep && asleep->cancelled) return true;
-      const bool suspended = suspend(asleep, self);
-      if (!suspended && asleep) asleep->running = true;
-      return suspended;
-    }
-  }
-
-  decltype(auto) await_resume() {
-    if (strand) strand->running = true;
-    return awaiter.await_resume();
-  }
-
- private:
-  template <class Handle>
-  decltype(auto) suspend(Strand* asleep, Handle self) {
-    try {
-      return awaiter.await_suspend(self);
-    } catch (...) {
-      if (asleep) asleep->running = true;
-      throw;
-    }
-  }
-};
-
-template <class Awaitable>
-decltype(auto) awaiterOf(Awaitable&& awaitable) {
-  if constexpr (requires { std::forward<Awaitable>(awaitable).operator co_await(); })
-    return std::forward<Awaitable>(awaitable).operator co_await();
-  else if constexpr (requires { operator co_await(std::forward<Awaitable>(awaitable)); })
-    return operator co_await(std::forward<Awaitable>(awaitable));
-  else
-    return std::forward<Awaitable>(awaitable);
-}
 
 template <class T>
 inline constexpr bool isTask = false;

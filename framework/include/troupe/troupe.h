@@ -7,6 +7,7 @@
 #include <troupe/argument.h>
 #include <troupe/error.h>
 #include <troupe/exit_reason.h>
+#include <troupe/kept.h>
 #include <troupe/net.h>
 #include <troupe/net_argument.h>
 #include <troupe/ref.h>

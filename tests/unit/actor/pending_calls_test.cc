@@ -29,8 +29,9 @@ class PendingCallsTest : public testing::Test {
         mailboxReader_(os::openReadEnd(mailbox_)),
         lane_(os::makePacketPipe()),
         laneWriter_(os::openWriteEnd(lane_)),
-        outbox_(loop_, {.actor = 5, .generation = kGeneration},
-                {.introduce = [](mailbox::Destination) {}, .answered = [](mailbox::MessageToken) {}}),
+        memory_(os::makeSharedMemory("desk", mailbox::kDeskBytes)),
+        log_(*memory_, kGeneration),
+        outbox_(loop_, {.actor = 5, .generation = kGeneration}, log_, [](mailbox::Destination) {}),
         calls_(std::make_unique<PendingCalls>(loop_, outbox_, kGeneration, os::openReadEnd(lane_),
                                               [this](const std::string& what) { faults_.push_back(what); })) {
     outbox_.introduced({kCallee, wire::Lane::mailbox}, os::openWriteEnd(mailbox_));
@@ -88,6 +89,8 @@ class PendingCallsTest : public testing::Test {
   os::Fd lane_;
   os::Fd laneWriter_;
   std::vector<std::string> faults_;
+  mailbox::MappedDesk memory_;
+  mailbox::TurnLog log_;
   mailbox::Outbox outbox_;
   std::unique_ptr<PendingCalls> calls_;
 };

@@ -30,12 +30,12 @@ class DeskTest : public testing::Test {
       : memory_(os::makeSharedMemory("desk", kDeskBytes)),
         pipe_(os::makePacketPipe()),
         writer_(os::openWriteEnd(pipe_)),
-        mapping_(memory_, kDeskBytes) {
+        mapping_(memory_) {
     start();
   }
 
   void start() {
-    desk_.emplace(memory_, os::openReadEnd(pipe_), [this](wire::ActorId sender, const std::string& what) {
+    desk_.emplace(memory(), os::openReadEnd(pipe_), [this](wire::ActorId sender, const std::string& what) {
       faults_.push_back(std::to_string(sender) + ": " + what);
     });
   }
@@ -78,7 +78,7 @@ class DeskTest : public testing::Test {
     return all;
   }
 
-  DeskMemory& memory() { return *static_cast<DeskMemory*>(mapping_.data()); }
+  DeskMemory& memory() { return *mapping_; }
   // As the kernel does it while the process is inside of read().
   void kernelWrites(std::size_t slot, const Bytes& packet) {
     std::memcpy(memory().packets[slot], packet.data(), packet.size());
@@ -87,7 +87,7 @@ class DeskTest : public testing::Test {
   os::Fd memory_;
   os::Fd pipe_;
   os::Fd writer_;
-  os::Mapping mapping_;
+  MappedDesk mapping_;
   std::optional<Desk> desk_;
   std::vector<std::string> faults_;
   std::vector<MessageToken> tokens_;
@@ -165,7 +165,7 @@ TEST_F(DeskTest, WhatWasBegunIsInHandAndNotSeenAgain) {
   begin();
   finish(0);
   const Settlement settlement = restart();
-  EXPECT_EQ(settlement.casts, 1U);
+  EXPECT_EQ(settlement.dropped.size(), 2U);
   ASSERT_EQ(settlement.calls.size(), 1U);
   EXPECT_EQ(settlement.calls[0].call, 12U);
   EXPECT_EQ(settlement.calls[0].caller, 5U);
@@ -196,7 +196,7 @@ TEST_F(DeskTest, AFullDeskIsFreeAgainForTheSuccessor) {
   for (std::size_t i = 0; i < kDeskSlots + 3; ++i) deliverTexts({std::to_string(i)});
   while (begin() != "-") {}
   ASSERT_TRUE(desk_->full());
-  EXPECT_EQ(restart().casts, kDeskSlots);
+  EXPECT_EQ(restart().dropped.size(), kDeskSlots);
   EXPECT_EQ(handleAll(), "8 9 10");
 }
 
@@ -311,7 +311,7 @@ TEST_F(DeskTest, OfAnotherLayoutIsRefused) {
 
 TEST_F(DeskTest, ThatIsTooSmallIsRefused) {
   const os::Fd small = os::makeSharedMemory("small", 4096);
-  EXPECT_THROW(Desk(small, os::openReadEnd(pipe_), {}), Error);
+  EXPECT_THROW(MappedDesk{small}, Error);
   EXPECT_THROW(settle(small), Error);
 }
 
@@ -321,7 +321,7 @@ TEST_F(DeskTest, OfAnyMemoryIsSurvived) {
   std::mt19937 random(7);
   const Bytes good = packetOf({callOf(1), castOf("x"), callOf(2)});
   for (int round = 0; round < 2000; ++round) {
-    auto* words = static_cast<std::uint32_t*>(mapping_.data());
+    auto* words = reinterpret_cast<std::uint32_t*>(&memory());
     for (std::size_t i = 0; i < sizeof(DeskMemory) / 4; i += 1 + random() % 64)
       words[i] = random() % 3 == 0 ? 0 : random();
     for (std::size_t slot = 0; slot < kDeskSlots; ++slot) {

@@ -54,9 +54,11 @@ struct Peer {
 class OutboxTest : public testing::Test {
  protected:
   OutboxTest()
-      : outbox_(loop_, {.actor = 5, .generation = 2},
-                {.introduce = [this](Destination to) { asked_.push_back(to); },
-                 .answered = [this](MessageToken token) { answered_.push_back(token.index); }}) {
+      : memory_(os::makeSharedMemory("desk", kDeskBytes)),
+        mapped_(memory_),
+        log_(*mapped_, 2),
+        outbox_(loop_, {.actor = 5, .generation = 2}, log_,
+                [this](Destination to) { asked_.push_back(to); }) {
     std::signal(SIGPIPE, SIG_IGN);
   }
 
@@ -71,7 +73,23 @@ class OutboxTest : public testing::Test {
   }
   static std::string large(unsigned number) { return std::to_string(number) + std::string(3000, ' '); }
   void answer(const Peer& peer, std::uint8_t index, Clock::time_point deadline = Clock::time_point::max()) {
-    outbox_.putAnswer(peer.to, resultOf(index, large(index)), {0, index}, deadline);
+    send(peer, resultOf(index, large(index)), deadline);
+  }
+  // As the end of a turn does it.
+  void send(const Peer& peer, const Bytes& message, Clock::time_point deadline = Clock::time_point::max()) {
+    const auto record = log_.addMessage(peer.to, deadline.time_since_epoch().count(), message);
+    log_.commit();
+    log_.carriedOut();
+    outbox_.send(peer.to, message, record, deadline);
+  }
+  // The numbers of the messages that are in the log.
+  std::size_t inLog() const {
+    std::size_t count = 0;
+    LogWalk walk(mapped_->log);
+    while (walk.next() != nullptr) {
+      if (walk.header().kind == LogRecord::message && walk.header().released == 0) ++count;
+    }
+    return count;
   }
   // Reads as messages come, until there are so many.
   std::vector<std::string> readUntil(Peer& peer, std::size_t count) {
@@ -86,7 +104,9 @@ class OutboxTest : public testing::Test {
 
   loop::Loop loop_;
   std::vector<Destination> asked_;
-  std::vector<int> answered_;
+  os::Fd memory_;
+  MappedDesk mapped_;
+  TurnLog log_;
   Outbox outbox_;
 };
 
@@ -101,11 +121,11 @@ TEST_F(OutboxTest, PutsWhatIsSentTogetherIntoOnePacketAtTheFlush) {
   EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
   EXPECT_EQ(peer.last.sender, 5U);
   EXPECT_EQ(peer.last.generation, 2U);
-  EXPECT_EQ(peer.last.sequence, 1U);
+  const auto first = peer.last.sequence;
   outbox_.put(peer.to, castOf("d"));
   outbox_.flush();
   EXPECT_EQ(peer.read(), Texts{"d"});
-  EXPECT_EQ(peer.last.sequence, 2U);
+  EXPECT_EQ(peer.last.sequence, first + 3) << "three messages had numbers before it";
 }
 
 TEST_F(OutboxTest, WritesAFullPacketAtOnceAndTakesSixtyFourMessagesForOne) {
@@ -286,25 +306,15 @@ TEST_F(OutboxTest, AsksAnewWhereItsPipeWasFullWhenItWent) {
 
 // --- Answers ---
 
-TEST_F(OutboxTest, AnAnswerIsOverWhenItWasWritten) {
+TEST_F(OutboxTest, AnAnswerStaysInTheLogUntilItWasWritten) {
   Peer caller(9, wire::Lane::reply);
   introduce(caller);
   for (std::uint8_t i = 0; i < 4; ++i) answer(caller, i);
   outbox_.flush();
-  EXPECT_EQ(answered_, std::vector<int>{0}) << "one packet fits into the pipe";
+  EXPECT_EQ(inLog(), 3U) << "one packet fits into the pipe";
   EXPECT_EQ(readUntil(caller, 4).size(), 4U);
-  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2, 3}));
-}
-
-TEST_F(OutboxTest, AnswersAreLetGoOfAndArriveAllTheSame) {
-  Peer caller(9, wire::Lane::reply);
-  introduce(caller);
-  for (std::uint8_t i = 0; i < 4; ++i) answer(caller, i);
-  outbox_.flush();
-  outbox_.letGoOfAnswers();
-  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2, 3}));
-  EXPECT_EQ(readUntil(caller, 4).size(), 4U);
-  EXPECT_EQ(answered_.size(), 4U) << "each once";
+  EXPECT_EQ(inLog(), 0U);
+  EXPECT_EQ(log_.liveBytes(), 0U);
 }
 
 TEST_F(OutboxTest, AnAnswerThatNobodyReadsIsDroppedAfterItsDeadlineAndThoseOfOthersAreNot) {
@@ -314,22 +324,22 @@ TEST_F(OutboxTest, AnAnswerThatNobodyReadsIsDroppedAfterItsDeadlineAndThoseOfOth
   for (std::uint8_t i = 0; i < 3; ++i) answer(slow, i, Clock::now());
   for (std::uint8_t i = 10; i < 13; ++i) answer(patient, i);
   outbox_.flush();
-  EXPECT_EQ(answered_, (std::vector<int>{0, 10}));
-  ASSERT_TRUE(runUntil(loop_, [&] { return answered_.size() == 4; }));
-  EXPECT_EQ(answered_, (std::vector<int>{0, 10, 1, 2}));
+  EXPECT_EQ(inLog(), 4U);
+  ASSERT_TRUE(runUntil(loop_, [&] { return outbox_.droppedMessages() == 2; }));
+  EXPECT_EQ(inLog(), 2U);
   EXPECT_EQ(readUntil(patient, 3).size(), 3U);
-  EXPECT_EQ(outbox_.droppedMessages(), 2U);
+  EXPECT_EQ(inLog(), 0U);
 }
 
 TEST_F(OutboxTest, AnswersForOneWhoNeverReadsAreBounded) {
   Peer caller(9, wire::Lane::reply);
   introduce(caller);
   for (unsigned i = 0; i < 2 * Outbox::kMaxWaitingAnswers; ++i) {
-    outbox_.putAnswer(caller.to, resultOf(i, large(i)), {0, 0}, Clock::time_point::max());
+    send(caller, resultOf(i, large(i)));
     outbox_.flush();
-    outbox_.letGoOfAnswers();
   }
   EXPECT_EQ(outbox_.waitingPackets(), Outbox::kMaxWaitingAnswers);
+  EXPECT_EQ(inLog(), Outbox::kMaxWaitingAnswers);
   const auto texts = readUntil(caller, Outbox::kMaxWaitingAnswers + 1);
   EXPECT_EQ(texts.back(), large(2 * Outbox::kMaxWaitingAnswers - 1)) << "the oldest are dropped";
 }
@@ -338,7 +348,52 @@ TEST_F(OutboxTest, AnswersForOneWhoHasGoneAreOver) {
   Peer caller(9, wire::Lane::reply);
   for (std::uint8_t i = 0; i < 3; ++i) answer(caller, i);
   outbox_.close(caller.to);
-  EXPECT_EQ(answered_, (std::vector<int>{0, 1, 2}));
+  EXPECT_EQ(inLog(), 0U);
+}
+
+// --- A successor ---
+
+TEST_F(OutboxTest, ASuccessorSendsWhatWasCommittedAndHadNotLeft) {
+  Peer peer(9);
+  introduce(peer);
+  for (unsigned i = 0; i < 5; ++i) send(peer, castOf(large(i)));
+  outbox_.flush();
+  EXPECT_EQ(peer.read(), Texts{large(0)}) << "one packet fits into the pipe";
+
+  TurnLog log(*mapped_, 3);
+  Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
+  successor.resend();
+  Peer again(9);
+  successor.introduced(again.to, os::openWriteEnd(again.pipe));
+  const auto texts = readUntil(again, 4);
+  EXPECT_EQ(texts, (Texts{large(1), large(2), large(3), large(4)}));
+  EXPECT_EQ(inLog(), 0U);
+}
+
+TEST_F(OutboxTest, WhatMayHaveLeftBeforeIsSentWithItsNumberAndSaysSo) {
+  Peer peer(9);
+  introduce(peer);
+  for (const char* text : {"a", "b", "c"}) send(peer, castOf(text));
+  // Died between the write and its note: it is in the pipe, and in the log.
+  std::vector<std::byte> before(mapped_->log.bytes, mapped_->log.bytes + 4096);
+  const auto extent = mapped_->log.extent.load();
+  outbox_.flush();
+  EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
+  const auto first = peer.last.sequence;
+  EXPECT_EQ(peer.last.flags & wire::kMayRepeat, 0U);
+  std::copy(before.begin(), before.end(), mapped_->log.bytes);
+  mapped_->log.extent = extent;
+  std::uint64_t number = first;
+  LogWalk walk(mapped_->log);
+  while (LogRecord* const record = walk.next()) record->sequence = number++;
+
+  TurnLog log(*mapped_, 3);
+  Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
+  successor.introduced(peer.to, os::openWriteEnd(peer.pipe));
+  successor.resend();
+  EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
+  EXPECT_EQ(peer.last.sequence, first);
+  EXPECT_NE(peer.last.flags & wire::kMayRepeat, 0U);
 }
 
 }  // namespace

@@ -28,7 +28,8 @@ class DeadLettersTest : public DirectoryFixture {
   void diesWith(Given& callee, const Bytes& packet, unsigned messages) {
     put(introduced("/b", callee), packet);
     {
-      Desk desk(callee.desk, os::openReadEnd(callee.mailbox), {});
+      const mailbox::MappedDesk mapped(callee.desk);
+      Desk desk(*mapped, os::openReadEnd(callee.mailbox), {});
       for (unsigned i = 0; i < messages; ++i) ASSERT_TRUE(desk.next());
     }
     dies(callee, segv_);
@@ -62,7 +63,8 @@ TEST_F(DeadLettersTest, OneThatIsResentIsHandedOutAgainAsACast) {
 
   directory_.resend(dead_.at(0));
 
-  Desk desk(again.desk, os::openReadEnd(again.mailbox), {});
+  const mailbox::MappedDesk mapped(again.desk);
+  Desk desk(*mapped, os::openReadEnd(again.mailbox), {});
   const auto message = desk.next();
   ASSERT_TRUE(message);
   EXPECT_EQ(textOf(message->words), "two");

@@ -21,7 +21,8 @@ class DirectoryTest : public DirectoryFixture {
   }
   // A process of `callee` takes this many messages in hand.
   static void takeInHand(const Given& callee, unsigned count) {
-    Desk desk(callee.desk, os::openReadEnd(callee.mailbox), [](wire::ActorId, const std::string&) {});
+    const mailbox::MappedDesk mapped(callee.desk);
+    Desk desk(*mapped, os::openReadEnd(callee.mailbox), [](wire::ActorId, const std::string&) {});
     for (unsigned i = 0; i < count; ++i) ASSERT_TRUE(desk.next());
   }
   const ExitReason segv_ = {.kind = ExitKind::signaled, .code = SIGSEGV};
@@ -38,7 +39,8 @@ TEST_F(DirectoryTest, AClaimGivesAMailboxAReplyLaneAndADesk) {
 
   const os::Fd writeEnd = introduced("/b", a);
   put(writeEnd, packetOf({test::castOf("hello")}));
-  Desk desk(a.desk, os::openReadEnd(a.mailbox), {});
+  const mailbox::MappedDesk mapped(a.desk);
+  Desk desk(*mapped, os::openReadEnd(a.mailbox), {});
   EXPECT_EQ(textOf(desk.next()->words), "hello");
 }
 
@@ -55,7 +57,8 @@ TEST_F(DirectoryTest, AClaimAfterAnEndKeepsIdAndMailboxAndCountsGenerations) {
   const Given second = claim("/a");
   EXPECT_EQ(second.id, first.id);
   EXPECT_EQ(second.generation, 2U);
-  Desk desk(second.desk, os::openReadEnd(second.mailbox), {});
+  const mailbox::MappedDesk mapped(second.desk);
+  Desk desk(*mapped, os::openReadEnd(second.mailbox), {});
   EXPECT_EQ(textOf(desk.next()->words), "for whoever comes");
 }
 
@@ -295,7 +298,9 @@ TEST_F(DirectoryTest, WorkersReadTheMailboxOfTheirPool) {
   const os::Fd writeEnd = introduced("/b", pool);
   put(writeEnd, packetOf({test::castOf("first")}));
   put(writeEnd, packetOf({test::castOf("second")}));
-  Desk first(one.desk, os::openReadEnd(one.mailbox), {}), second(two.desk, os::openReadEnd(two.mailbox), {});
+  const mailbox::MappedDesk firstMemory(one.desk), secondMemory(two.desk);
+  Desk first(*firstMemory, os::openReadEnd(one.mailbox), {}),
+      second(*secondMemory, os::openReadEnd(two.mailbox), {});
   EXPECT_EQ(textOf(first.next()->words), "first");
   EXPECT_EQ(textOf(second.next()->words), "second");
 }
@@ -308,7 +313,8 @@ TEST_F(DirectoryTest, WhatAWorkerThatGoesHasNotBegunGoesBackToThePool) {
   takeInHand(one, 1);
   dies(one, segv_, "/p");
   forget("/p/1", segv_, "/p");
-  Desk second(two.desk, os::openReadEnd(two.mailbox), {});
+  const mailbox::MappedDesk mapped(two.desk);
+  Desk second(*mapped, os::openReadEnd(two.mailbox), {});
   EXPECT_EQ(textOf(second.next()->words), "x");
   EXPECT_EQ(textOf(second.next()->words), "y");
   EXPECT_FALSE(second.next());

@@ -1,0 +1,68 @@
+// Makes all that a turn changes happen at once: its message is done, what it changed of what the actor keeps,
+// and what it sends. Whatever the process is killed at, either all of it happens or nothing
+// (mailbox/turn_log.h).
+//
+// Order:   what is sent leaves in the order in which it was staged, turn by turn.
+// Errors:  overloaded, where a turn stages more than kMostStaged.
+// Threads: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "mailbox/desk.h"
+#include "mailbox/kept_store.h"
+#include "mailbox/outbox.h"
+#include "mailbox/turn_log.h"
+
+namespace troupe::mailbox {
+
+// What a turn sends, held back until it ends.
+class StagedMessages {
+ public:
+  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes of one turn
+
+  void add(Destination to, std::span<const std::byte> message,
+           loop::Clock::time_point deadline = loop::Clock::time_point::max());
+  bool empty() const { return items_.empty(); }
+  std::size_t bytes() const { return bytes_.size(); }
+  void clear();
+
+ private:
+  friend class Journal;
+  struct Item {
+    Destination to;
+    std::size_t offset;
+    std::size_t bytes;
+    loop::Clock::time_point deadline;
+    TurnLog::Handle record;
+  };
+  std::vector<std::byte> bytes_;
+  std::vector<Item> items_;
+};
+
+class Journal {
+ public:
+  Journal(TurnLog& log, KeptStore& kept, Desk& desk, Outbox& outbox)
+      : log_(log), kept_(kept), desk_(desk), outbox_(outbox) {}
+
+  // The end of a turn. `keep`: with what was touched of what the actor keeps.
+  void commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep);
+  // A message that is sent outside of any turn.
+  void send(Destination to, std::span<const std::byte> message, bool keep);
+  // The actor is ready: what it has touched so far is kept, and what it touches outside of turns from here on.
+  void begin();
+  // What was touched outside of any turn.
+  void keep();
+
+ private:
+  TurnLog& log_;
+  KeptStore& kept_;
+  Desk& desk_;
+  Outbox& outbox_;
+  bool begun_ = false;
+};
+
+}  // namespace troupe::mailbox

@@ -1,0 +1,95 @@
+// The log of an actor's turns, in memory that outlives its process: it makes all that a turn changes happen
+// at once.
+//
+// A turn adds what it has done (its message is done, values that are kept, casts and the answer) behind the
+// end of what counts; commit() is one store, which moves the end. Only then is any of it carried out: the
+// message marked as done, the values copied to where they are kept, the messages written to their pipes. A
+// successor (or the root) carries out again what counts (mailbox/recovery.h); doing it twice changes nothing:
+//   done      names the packet by its arrival, which is never used again
+//   kept      comes in the order of the turns, so the last one wins
+//   message   carries the number that it was first written with, by which its receiver knows it
+// What has been carried out is released, and its room is used again. A message whose receiver does not read
+// is moved forward, within the commit of a later turn, so that it never keeps the room of those after it.
+//
+// The terms are those of write-ahead logs in databases (ARIES); nothing is forced to a disk: what is survived
+// is the death of a process, not of the machine.
+//
+// Threads: the loop's.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "mailbox/desk_layout.h"
+#include "mailbox/destination.h"
+#include "mailbox/log_walk.h"
+
+namespace troupe::mailbox {
+
+class TurnLog {
+ public:
+  // All messages that have not left. More is refused: see fits().
+  static constexpr std::size_t kMostLive = kLogBytes / 4;
+
+  // Names a message until it is released.
+  using Handle = std::uint32_t;
+  static constexpr Handle kNoRecord = ~0U;
+
+  struct Unsent {
+    Handle handle = kNoRecord;
+    Destination to;
+    std::uint64_t sequence = 0;
+    std::uint64_t ordinal = 0;
+    std::int64_t deadline = 0;
+    std::vector<std::byte> bytes;
+  };
+
+  // The memory must have been recovered.
+  explicit TurnLog(DeskMemory& memory, std::uint32_t generation);
+
+  // Another process has had the memory meanwhile: nothing that was known of it holds, and takeUnsent() is due.
+  void reload();
+  // What a predecessor has committed and not sent, in the order in which it was said.
+  std::vector<Unsent> takeUnsent();
+
+  // Messages of so many bytes in all still have room.
+  bool fits(std::size_t bytes, std::size_t messages) const;
+  std::size_t liveBytes() const { return live_; }
+
+  void addDone(std::size_t slot, unsigned index, std::uint64_t arrival);
+  void addKept(std::size_t entry, std::span<const std::byte> value);
+  Handle addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes);
+  // What was added counts from here on. The caller carries it out, and calls carriedOut().
+  void commit();
+  void carriedOut();
+
+  // Numbers for `count` messages that are about to be written: the first of them.
+  std::uint64_t number(std::size_t count);
+  void setNumber(Handle message, std::uint64_t number);
+  void release(Handle message);
+
+ private:
+  LogRecord& at(std::uint32_t offset) { return *reinterpret_cast<LogRecord*>(log_.bytes + offset); }
+  LogRecord& add(LogRecord header, std::span<const std::byte> bytes);
+  std::uint32_t place(std::size_t bytes);
+  std::size_t used() const;
+  Handle newHandle(std::uint32_t offset);
+  std::uint32_t moveSome();
+  void trim();
+  void publish();
+
+  DeskMemory& memory_;
+  LogMemory& log_;
+  std::uint32_t first_;
+  std::uint32_t end_;   // of what counts
+  std::uint32_t head_;  // of what was added
+  std::uint64_t ordinal_ = 0;
+  std::size_t added_ = 0;  // bytes since the last commit
+  std::size_t live_ = 0;
+  std::vector<std::uint32_t> offsets_;  // by handle
+  std::vector<Handle> freeHandles_;
+};
+
+}  // namespace troupe::mailbox
