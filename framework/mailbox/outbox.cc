@@ -299,9 +299,7 @@ void Outbox::drop(Packet& packet) {
 }
 
 void Outbox::release(Packet& packet) {
-  for (const TurnLog::Handle record : packet.records) {
-    if (record != TurnLog::kNoRecord) log_.release(record);
-  }
+  log_.release(packet.records);
   packet.records.clear();
 }
 
