@@ -41,13 +41,18 @@ Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
 Outbox::~Outbox() = default;
 
 Outbox::Line& Outbox::lineTo(Destination to) {
-  auto& line = lines_[to];
-  if (!line) line = std::make_unique<Line>(to);
-  if (!line->pipe.valid() && !line->asked && !line->gone) {
-    line->asked = true;
+  // One that is sent to is often sent to again.
+  if (recent_ == nullptr || recent_->to != to) {
+    auto& line = lines_[to];
+    if (!line) line = std::make_unique<Line>(to);
+    recent_ = line.get();
+  }
+  Line& line = *recent_;
+  if (!line.pipe.valid() && !line.asked && !line.gone) {
+    line.asked = true;
     introduce_(to);
   }
-  return *line;
+  return line;
 }
 
 void Outbox::resend() {
@@ -290,6 +295,7 @@ void Outbox::close(Destination to) {
   for (const auto& packet : line.packets) drop(*packet);
   line.packets.clear();
   wakeWaiters(line);
+  if (recent_ == &line) recent_ = nullptr;
   lines_.erase(to);
 }
 

@@ -114,6 +114,7 @@ class Outbox {
   TurnLog& log_;
   Introduce introduce_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
+  Line* recent_ = nullptr;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
