@@ -46,13 +46,18 @@ Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce,
 Outbox::~Outbox() = default;
 
 Outbox::Line& Outbox::lineTo(Destination to) {
-  auto& line = lines_[to];
-  if (!line) line = std::make_unique<Line>(to);
-  if (!line->pipe.valid() && !line->asked && !line->gone) {
-    line->asked = true;
+  // One that is sent to is often sent to again.
+  if (recent_ == nullptr || recent_->to != to) {
+    auto& line = lines_[to];
+    if (!line) line = std::make_unique<Line>(to);
+    recent_ = line.get();
+  }
+  Line& line = *recent_;
+  if (!line.pipe.valid() && !line.asked && !line.gone) {
+    line.asked = true;
     introduce_(to);
   }
-  return *line;
+  return line;
 }
 
 void Outbox::resend() {
@@ -355,6 +360,7 @@ void Outbox::close(Destination to) {
   }
   line.packets.clear();
   wakeWaiters(line);
+  if (recent_ == &line) recent_ = nullptr;
   lines_.erase(to);
 }
 
@@ -371,9 +377,7 @@ void Outbox::drop(Packet& packet) {
 }
 
 void Outbox::release(Packet& packet) {
-  for (const TurnLog::Handle record : packet.records) {
-    if (record != TurnLog::kNoRecord) log_.release(record);
-  }
+  log_.release(packet.records);
   packet.records.clear();
 }
 

@@ -134,6 +134,7 @@ class Outbox {
   Introduce introduce_;
   Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
+  Line* recent_ = nullptr;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "os/kill_point.h"
 
@@ -20,10 +21,6 @@ constexpr std::size_t kCrowded = kLogBytes / 8 * 3;
 constexpr int kMostRounds = 16;
 
 Error tooLarge() { return {ErrorKind::overloaded, "a turn's changes do not fit its log"}; }
-
-constexpr std::uint32_t roundedUp(std::size_t bytes) {
-  return static_cast<std::uint32_t>((bytes + 7) / 8 * 8);
-}
 
 }  // namespace
 
@@ -71,40 +68,29 @@ bool TurnLog::fits(std::size_t bytes, std::size_t messages) const {
 }
 
 void TurnLog::addDone(std::size_t slot, unsigned index, std::uint64_t arrival) {
-  LogRecord record{};
-  record.kind = LogRecord::done;
+  LogRecord& record = add(LogRecord::done, {});
   record.index = static_cast<std::uint8_t>(index);
   record.subject = slot;
   record.sequence = arrival;
-  add(record, {});
 }
 
 void TurnLog::addKept(std::size_t entry, std::span<const std::byte> value) {
-  LogRecord record{};
-  record.kind = LogRecord::kept;
-  record.subject = entry;
-  add(record, value);
+  add(LogRecord::kept, value).subject = entry;
 }
 
 TurnLog::Handle TurnLog::addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes) {
-  LogRecord record{};
-  record.kind = LogRecord::message;
+  LogRecord& record = add(LogRecord::message, bytes);
   record.lane = static_cast<std::uint8_t>(to.lane);
   record.subject = to.actor;
   record.deadline = deadline;
-  const Handle handle = newHandle(0);
-  record.handle = handle;
-  const LogRecord& added = add(record, bytes);
-  live_ += sizeof(LogRecord) + added.bytes;
-  offsets_[handle] = static_cast<std::uint32_t>(reinterpret_cast<const std::byte*>(&added) - log_.bytes);
-  return handle;
+  record.handle = newHandle(static_cast<std::uint32_t>(reinterpret_cast<std::byte*>(&record) - log_.bytes));
+  live_ += sizeof record + record.bytes;
+  return record.handle;
 }
 
-LogRecord& TurnLog::add(LogRecord header, std::span<const std::byte> bytes) {
-  header.bytes = roundedUp(bytes.size());
-  header.realBytes = static_cast<std::uint32_t>(bytes.size());
-  header.ordinal = ++ordinal_;
-  const std::size_t size = sizeof header + header.bytes;
+// Made in its place: nothing of it counts yet.
+LogRecord& TurnLog::add(LogRecord::Kind kind, std::span<const std::byte> bytes) {
+  const std::size_t size = bytesOf(bytes.size());
   Room room = Room::here;
   if (reserved_ >= size) {
     reserved_ -= size;
@@ -112,10 +98,14 @@ LogRecord& TurnLog::add(LogRecord header, std::span<const std::byte> bytes) {
     room = roomFor(size);
     if (room == Room::none) throw tooLarge();
   }
-  const std::uint32_t offset = place(size, room);
-  std::memcpy(log_.bytes + offset, &header, sizeof header);
-  if (!bytes.empty()) std::memcpy(log_.bytes + offset + sizeof header, bytes.data(), bytes.size());
-  return at(offset);
+  LogRecord& record = at(place(size, room));
+  record = LogRecord{};
+  record.bytes = static_cast<std::uint32_t>(size - sizeof record);
+  record.kind = kind;
+  record.ordinal = ++ordinal_;
+  record.realBytes = static_cast<std::uint32_t>(bytes.size());
+  if (!bytes.empty()) std::memcpy(&record + 1, bytes.data(), bytes.size());
+  return record;
 }
 
 // Room behind the head, in one piece, which never reaches what counts: those bytes may be needed by a
@@ -196,19 +186,23 @@ bool TurnLog::moveSome(std::size_t bytes) {
   return true;
 }
 
-void TurnLog::carriedOut() { trim(); }
+void TurnLog::carriedOut() {
+  if (!blocked_) trim();
+}
 
 void TurnLog::trim() {
-  LogWalk walk(log_, {first_, end_});
-  while (walk.next() != nullptr) {
+  const LogExtent before{first_, end_};
+  blocked_ = false;
+  LogWalk walk(log_, before);
+  while (!blocked_ && walk.next() != nullptr) {
     const LogRecord& record = walk.header();
     // Also where nothing but the end of the memory lies before it.
     first_ = walk.offset();
-    if (record.kind == LogRecord::message && record.released == 0) break;
-    first_ += static_cast<std::uint32_t>(sizeof record + record.bytes);
+    blocked_ = record.kind == LogRecord::message && record.released == 0;
+    if (!blocked_) first_ += static_cast<std::uint32_t>(sizeof record + record.bytes);
   }
   if (first_ == end_ && head_ == end_) first_ = end_ = head_ = 0;
-  publish();
+  if (first_ != before.first || end_ != before.end) publish();
 }
 
 void TurnLog::publish() { log_.extent.store(LogExtent{first_, end_}.packed(), std::memory_order_release); }
@@ -234,13 +228,17 @@ std::uint64_t TurnLog::number(std::size_t count) {
 
 void TurnLog::setNumber(Handle message, std::uint64_t number) { at(offsets_[message]).sequence = number; }
 
-void TurnLog::release(Handle message) {
-  LogRecord& record = at(offsets_[message]);
-  live_ -= sizeof(LogRecord) + record.bytes;
-  record.released = 1;
-  offsets_[message] = std::numeric_limits<std::uint32_t>::max();
-  freeHandles_.push_back(message);
-  if (first_ != end_) trim();
+void TurnLog::release(std::span<const Handle> messages) {
+  for (const Handle message : messages) {
+    if (message == kNoRecord) continue;
+    const std::uint32_t offset = std::exchange(offsets_[message], std::numeric_limits<std::uint32_t>::max());
+    LogRecord& record = at(offset);
+    live_ -= sizeof record + record.bytes;
+    record.released = 1;
+    freeHandles_.push_back(message);
+    if (offset == first_) blocked_ = false;
+  }
+  if (!blocked_ && first_ != end_) trim();
 }
 
 }  // namespace troupe::mailbox

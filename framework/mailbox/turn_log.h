@@ -74,11 +74,13 @@ class TurnLog {
   // Numbers for `count` messages that are about to be written: the first of them.
   std::uint64_t number(std::size_t count);
   void setNumber(Handle message, std::uint64_t number);
-  void release(Handle message);
+  // Those that are kNoRecord are passed over.
+  void release(std::span<const Handle> messages);
+  void release(Handle message) { release({&message, 1}); }
 
  private:
   LogRecord& at(std::uint32_t offset) { return *reinterpret_cast<LogRecord*>(log_.bytes + offset); }
-  LogRecord& add(LogRecord header, std::span<const std::byte> bytes);
+  LogRecord& add(LogRecord::Kind kind, std::span<const std::byte> bytes);
   enum class Room { here, atStart, none };
   Room roomFor(std::size_t bytes) const;
   std::uint32_t place(std::size_t bytes, Room room);
@@ -96,6 +98,7 @@ class TurnLog {
   std::uint64_t ordinal_ = 0;
   std::size_t reserved_ = 0;  // bytes that still have room in one piece
   std::size_t live_ = 0;
+  bool blocked_ = false;                // the first record is a message that has not been released
   std::vector<std::uint32_t> offsets_;  // by handle
   std::vector<Handle> freeHandles_;
 };

@@ -241,7 +241,9 @@ TEST_P(RecoveryTest, FindsWhatWasMovedOnceAndInItsOrder) {
     Outcome next = now;
     next.unsent[3].push_back(filler);
     log.commit();
-    if (moved != before) ASSERT_TRUE(unsentAt(memory_->log.extent) == next.unsent) << turn;
+    if (moved != before) {
+      ASSERT_TRUE(unsentAt(memory_->log.extent) == next.unsent) << turn;
+    }
     log.release(handle);
     log.carriedOut();
   }
