@@ -190,6 +190,16 @@ Task<troupe::Error> errorOf(troupe::Task<> task) {
   co_return *error;
 }
 
+Task<troupe::Ref<Puppet>> puppetAt(Self& self, std::string name) {
+  const auto found = co_await self.find<Puppet>(name);
+  co_return found.within(30s);
+}
+
+Task<std::string> textOf(troupe::Call<Puppet::EchoResults> call) {
+  const auto reply = co_await std::move(call);
+  co_return reply->getText().cStr();
+}
+
 Task<std::map<std::string, ChildInfo>> childrenOf(SupervisorRef supervisor) {
   std::map<std::string, ChildInfo> byId;
   const auto children = co_await supervisor.children();

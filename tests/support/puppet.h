@@ -97,6 +97,11 @@ Task<troupe::Error> errorOf(Awaitable awaitable) {
 }
 Task<troupe::Error> errorOf(troupe::Task<> task);
 
+// The puppet of that name, to be called without haste.
+Task<troupe::Ref<Puppet>> puppetAt(Self& self, std::string name);
+// What it answers.
+Task<std::string> textOf(troupe::Call<Puppet::EchoResults> call);
+
 // The children of a supervisor, by their ids.
 Task<std::map<std::string, troupe::ChildInfo>> childrenOf(troupe::SupervisorRef supervisor);
 // Of all that run.
