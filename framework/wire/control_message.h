@@ -33,10 +33,10 @@ enum class Lane : std::uint8_t { mailbox, reply, arena };
 
 // The descriptors of a `granted` message, in this order; those that a role has no use for are missing.
 struct GrantedEnds {
-  os::Fd mailbox;  // read end; actor and poolWorker
-  os::Fd reply;    // read end; actor and poolWorker
-  os::Fd desk;     // actor and poolWorker; its description holds the lock
-  os::Fd arena;    // actor and poolWorker, unless their messages must fit a packet
+  os::Fd mailbox = {};  // read end; actor and poolWorker
+  os::Fd reply = {};    // read end; actor and poolWorker
+  os::Fd desk = {};     // actor and poolWorker; its description holds the lock
+  os::Fd arena = {};    // actor and poolWorker, unless their messages must fit a packet
 };
 
 // A message being made.
