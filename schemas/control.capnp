@@ -55,6 +55,8 @@ struct Ticket {
   inherited @11 :List(Inherited);
   listening @12 :List(Text);
   # The addresses of all sockets that main opened, in that order.
+  arena @13 :Int32 = -1;
+  maxMessageBytes @14 :UInt64;
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -80,6 +82,7 @@ struct SpecData {
   mailboxBytes @12 :UInt64;
   retries @13 :UInt32;
   # OnCrash
+  maxMessageBytes @14 :UInt64;
 }
 
 struct FlagsData {
@@ -127,6 +130,11 @@ struct Manage {
     spec @12 :Text;
     changeFlags @13 :FlagsData;
     changeChildren @14 :List(NamedSpec);
+    upgrade :group {
+      id @15 :Text;
+      image @16 :Text;
+      # The file of the program that the child is to be a process of.
+    }
   }
 }
 
@@ -185,8 +193,12 @@ struct Control {
       interfaces @11 :List(UInt64);
       name @12 :Text;
       mailboxBytes @13 :UInt64;
+      takesOver @59 :Bool;
+      # Another process of the same child has let go of them.
       retries @53 :UInt32;
       # So often a message in hand is handed out again when its actor dies.
+      maxMessageBytes @60 :UInt64;
+      # 0: without an arena.
     }
     ended :group {
       # A child of it has ended, or could not be started.
@@ -219,7 +231,7 @@ struct Control {
 
     # From the root, in answer.
     granted :group {
-      # Descriptors: mailbox to read (not for a supervisor), reply lane to read, desk.
+      # Descriptors, none for a supervisor: mailbox to read, reply lane to read, desk, arena if there is one.
       actor @26 :UInt64;
       generation @27 :UInt32;
     }
@@ -231,9 +243,11 @@ struct Control {
       # As with `introduced`.
     }
     introduced :group {
-      # Descriptor: the lane to write.
+      # Descriptor: the lane to write, or the arena.
       shared @30 :Bool;
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
+      gone @61 :Bool;
+      # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;
     managed @32 :Managed;
@@ -264,6 +278,23 @@ struct Control {
       actor @45 :UInt64;
       generation @46 :UInt32;
       pid @47 :Int32;
+    }
+    # While a child is replaced by a process of a newer program (docs/supervision.md).
+    prepared @54 :Void;
+    # From the newer process: it can take over.
+    handOver @55 :Void;
+    # To the older process: it should let go of its mailbox when its turn has ended.
+    handedOver @56 :Void;
+    # From the older process.
+    takeOver @57 :UInt32;
+    # To the newer process, or back to the older one, with the descriptors of `granted`: the generation that it is.
+    drain @58 :Void;
+    # To the older process: it should end when its tasks have.
+
+    undeliverable :group {
+      # From any process to the root: messages for an actor that has gone for good.
+      actor @62 :UInt64;
+      packet @63 :Data;
     }
     up :group {
       # From a supervisor to the root: the child is ready. Of a supervisor that was restarted: what it had claimed in its

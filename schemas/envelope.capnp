@@ -9,7 +9,8 @@ $Cxx.namespace("troupe::wire");
 
 struct Envelope {
   body @0 :AnyPointer;
-  # The parameters of a call or cast, or the results of a reply: a struct of the user's schema.
+  # The parameters of a call or cast, or the results of a reply: a struct of the user's schema; or, where `large` is set, a
+  # LargeBody.
 
   references @1 :List(Reference);
   # The actors that interface-typed fields in the body stand for: the capability table of the message.
@@ -38,6 +39,23 @@ struct Envelope {
       # troupe::ErrorKind
       message @11 :Text;
     }
+  }
+
+  large @12 :Bool;
+  # The message is too large for a packet: this is a short form of its envelope, without references.
+}
+
+struct LargeBody {
+  # Where a large message lies: an Envelope with body and references, in the sender's arena.
+  segments @0 :List(Segment);
+
+  struct Segment {
+    # One segment of the message, in their order.
+    offset @0 :UInt64;
+    # In bytes, from the start of the arena.
+    words @1 :UInt32;
+    serial @2 :UInt64;
+    # Of this use of that memory: whoever frees it, must know it.
   }
 }
 

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "actor/describe_exception.h"
+#include "os/kill_point.h"
 #include "os/process.h"
 #include "wire/reason_codec.h"
 
@@ -31,23 +32,42 @@ ActorProcess::ActorProcess(Assignment assignment)
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
+      leaving_(std::move(assignment.leaving)),
       control_(loop_, std::move(assignment.control),
                {.message = [this](wire::ReceivedControl& message) { onControl(message); },
                 // The supervisor has died; the kernel's SIGKILL is on its way.
                 .closed = [] { os::endProcess(1); },
                 .fault = [this](const std::string& what) { fault(what); },
                 .stuck = [] {}}),
+      bodies_(loop_, std::move(assignment.ends.arena), assignment.maxMessageBytes, generation_,
+              {.introduce = [this](wire::ActorId actor) { introduce({actor, wire::Lane::arena}); },
+               // Those who wait may go on with what they like: not from within the one who brings it.
+               .arrived =
+                   [this] {
+                     loop_.post([this] {
+                       calls_.bodiesArrived();
+                       server_.bodiesArrived();
+                     });
+                   }}),
       memory_(assignment.ends.desk),
       log_(*memory_, generation_),
       kept_(memory_->kept),
-      outbox_(loop_, {.actor = id_, .generation = generation_}, log_,
-              [this](mailbox::Destination to) { introduce(to); }),
+      outbox_(
+          loop_, {.actor = id_, .generation = generation_, .arena = &bodies_.own()}, log_,
+          [this](mailbox::Destination to) { introduce(to); },
+          [this](wire::ActorId actor, std::span<const std::byte> packet) {
+            wire::ControlMessage message;
+            auto undeliverable = message->initUndeliverable();
+            undeliverable.setActor(actor);
+            undeliverable.setPacket({reinterpret_cast<const kj::byte*>(packet.data()), packet.size()});
+            control_.send(std::move(message));
+          }),
       desk_(*memory_, std::move(assignment.ends.mailbox),
             [this](wire::ActorId sender, const std::string& what) {
               fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
             }),
       journal_(log_, kept_, desk_, outbox_),
-      calls_(loop_, outbox_, generation_, std::move(assignment.ends.reply),
+      calls_(loop_, outbox_, bodies_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),
       again_(loop_,
              [this] {
@@ -68,17 +88,20 @@ ActorProcess::ActorProcess(Assignment assignment)
                     while (signals_.next()) stopAsAsked();
                   }),
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
+      run_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       background_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
       life_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
-      server_(loop_, class_, path_, desk_, outbox_, journal_,
+      server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
-               .idle = [this] { windDown(); }}) {
+               .idle = [this] { handingOver_ ? letGo() : windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
   loop_.beforeSleep([this] {
-    if (!server_.turnOpen()) journal_.keep();
+    if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
     outbox_.flush();
+    bodies_.rest();
+    if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
     endWhenDrained();
     return false;
   });
@@ -88,6 +111,7 @@ void ActorProcess::run() {
   theProcess = this;
   detail::Strand::current() = nullptr;
   const loop::CurrentLoop scope(loop_);
+  os::setKillPath(path_);
   try {
     outbox_.resend();
     construct();
@@ -106,6 +130,7 @@ void ActorProcess::construct() {
   } catch (...) {
     crash(std::current_exception());
   }
+  os::killPoint("constructed");
   if (class_.init == nullptr) return started({});
   const auto result = std::make_shared<Start>();
   life_.spawn(
@@ -117,16 +142,18 @@ void ActorProcess::construct() {
 void ActorProcess::started(Start start) {
   journal_.begin();
   outbox_.flush();
+  os::killPoint("beforeReady");
   wire::ControlMessage message;
   auto ready = message->initReady();
   ready.setIgnored(start.ignored);
   ready.setInfo(start.info.c_str());
   control_.send(std::move(message));
+  os::killPoint("afterReady");
   ready_ = true;
   if (start.ignored && !ending_) ending_ = ExitReason{.kind = ExitKind::normal};
   if (ending_) return windDown();
   if (class_.run != nullptr) {
-    background_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
+    run_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
   }
   if (!ending_) server_.serve(*actor_);
 }
@@ -135,6 +162,7 @@ void ActorProcess::stop(ExitReason reason) {
   if (ending_) return;
   ending_ = std::move(reason);
   server_.stopTaking();
+  handingOver_ = false;
   // The one who asks may be inside a handler or run(): what is to be cancelled must not be running.
   loop_.post([this] { windDown(); });
 }
@@ -148,6 +176,7 @@ void ActorProcess::windDown() {
   if (windingDown_ || !ending_ || server_.turnOpen()) return;
   windingDown_ = true;
   loop_.post([this] {
+    run_.cancelAll();
     background_.cancelAll();
     if (!ready_) life_.cancelAll();
     if (!ready_ || class_.stopping == nullptr) {
@@ -178,6 +207,7 @@ void ActorProcess::sayLeaving(const ExitReason& reason) {
   wire::ControlMessage message;
   wire::write(message->initLeaving(), reason);
   control_.send(std::move(message));
+  if (leaving_) leaving_(reason);
 }
 
 void ActorProcess::crash(std::exception_ptr exception) {
@@ -203,8 +233,12 @@ void ActorProcess::introduce(mailbox::Destination to) {
 }
 
 void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& answer) {
-  if (answer->isIntroduced() && answer.has(0))
+  os::killPoint("introduced");
+  if (answer->isIntroduced() && answer.has(0)) {
+    if (to.lane == wire::Lane::arena)
+      return bodies_.introduced(to.actor, answer.take(0), !answer->getIntroduced().getGone());
     return outbox_.introduced(to, answer.take(0), answer->getIntroduced().getShared());
+  }
   const Error why = answer->isFailed() ? wire::read(answer->getFailed())
                                        : Error::system("its address could not be received", EMFILE);
   // A caller that can't be answered just now, waits for its reply all the same.
@@ -214,6 +248,7 @@ void ActorProcess::onIntroduced(mailbox::Destination to, wire::ReceivedControl& 
 }
 
 void ActorProcess::closeLane(mailbox::Destination to, const Error& why) {
+  if (to.lane == wire::Lane::arena) return bodies_.unreachable(to.actor);
   const auto before = outbox_.droppedMessages();
   outbox_.close(to);
   const auto dropped = outbox_.droppedMessages() - before;
@@ -240,6 +275,9 @@ void ActorProcess::onControl(wire::ReceivedControl& message) {
   }
   switch (message->which()) {
     case wire::Control::STOP: return stopAsAsked();
+    case wire::Control::HAND_OVER: return handOver();
+    case wire::Control::TAKE_OVER: return takeBack(message);
+    case wire::Control::DRAIN: return drain();
     case wire::Control::PING: {
       wire::ControlMessage pong;
       pong->setPong();
@@ -261,6 +299,7 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
     case wire::Control::GONE: {
       const auto gone = message->getGone();
       const ExitReason reason = wire::read(gone.getReason());
+      bodies_.gone(gone.getActor());
       // Closed first: who learns of it and calls again at once must not be put with what is dropped here.
       outbox_.close({gone.getActor(), wire::Lane::mailbox});
       outbox_.close({gone.getActor(), wire::Lane::reply});

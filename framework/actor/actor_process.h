@@ -10,12 +10,14 @@
 #include <troupe/self.h>
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "actor/bodies.h"
 #include "actor/monitors.h"
 #include "actor/pending_calls.h"
 #include "actor/requests.h"
@@ -35,10 +37,16 @@ struct Assignment {
   std::uint32_t generation = 0;
   os::Fd control;
   wire::GrantedEnds ends;
+  std::size_t maxMessageBytes = 0;
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
+  // Called just before the process ends by itself, with the reason that its supervisor is told.
+  std::function<void(const ExitReason&)> leaving = {};
 };
+
+// For a process that is to take over from another one of the same actor: waits until it may, and fills in ends and generation.
+void awaitTakeOver(Assignment& assignment);
 
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).
 [[noreturn]] void runActor(Assignment assignment);
@@ -59,8 +67,12 @@ class ActorProcess {
   mailbox::KeptStore& kept() { return kept_; }
   Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
+  // Where this actor's large messages are built.
+  wire::ArenaMemory& arena() { return bodies_.own(); }
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
+  // Throws `gone` where this process has handed over to a newer one, and can't send any more.
+  void checkMaySend(const std::string& what) const;
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
   // Ends it in an orderly way, from the loop.
   void stop(ExitReason reason);
@@ -77,6 +89,11 @@ class ActorProcess {
   void closeLane(mailbox::Destination to, const Error& why);
   void watch(wire::ActorId actor);
   void stopAsAsked();
+  // upgrade.cc
+  void handOver();
+  void letGo();
+  void takeBack(wire::ReceivedControl& message);
+  void drain();
   void windDown();
   void endWhenDrained();
   void giveUpUnsent();
@@ -91,10 +108,12 @@ class ActorProcess {
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;
+  std::function<void(const ExitReason&)> leaving_;
 
   loop::Loop loop_;
   os::Fd deskLock_;
   wire::ControlLane control_;
+  Bodies bodies_;
   mailbox::MappedDesk memory_;
   mailbox::TurnLog log_;
   mailbox::KeptStore kept_;
@@ -110,7 +129,8 @@ class ActorProcess {
   loop::Poll signalPoll_;
   std::size_t unsent_ = 0;  // packets, when it was last looked
   loop::Timer unsentFor_;
-  loop::TaskGroup background_;  // run() and what was spawned
+  loop::TaskGroup run_;
+  loop::TaskGroup background_;  // what was spawned
   loop::TaskGroup life_;        // init() and stopping()
   Server server_;
   std::unique_ptr<ActorBase> actor_;
@@ -119,6 +139,8 @@ class ActorProcess {
   bool askedToStop_ = false;
   bool windingDown_ = false;
   bool drained_ = false;
+  bool handingOver_ = false;
+  bool draining_ = false;
   unsigned operations_ = 0;
 };
 

@@ -1,5 +1,6 @@
 #include "actor/pending_calls.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "wire/reason_codec.h"
@@ -12,16 +13,25 @@ constexpr unsigned kBurst = 64;
 
 // A reply with the memory that its readers look at.
 struct OwnedReply {
-  explicit OwnedReply(std::span<const capnp::word> from)
-      : words(copyOf(from)), message({words.begin(), words.size()}) {}
+  OwnedReply(std::span<const capnp::word> from, std::shared_ptr<Bodies::Body> large)
+      : words(copyOf(from)), body(std::move(large)), message({words.begin(), words.size()}) {
+    if (body) message.attach(body->segments);
+  }
   static kj::Array<capnp::word> copyOf(std::span<const capnp::word> from) {
     auto copy = kj::heapArray<capnp::word>(from.size());
     std::memcpy(copy.begin(), from.data(), from.size_bytes());
     return copy;
   }
   kj::Array<capnp::word> words;
+  std::shared_ptr<Bodies::Body> body;
   wire::IncomingMessage message;
 };
+
+// The call that a large reply is for; 0, where it is none.
+std::uint64_t callOf(std::span<const capnp::word> words) {
+  const wire::IncomingMessage message(words);
+  return message.envelope().isResult() ? message.envelope().getResult().getCall() : 0;
+}
 
 }  // namespace
 
@@ -31,9 +41,10 @@ std::string readable(Duration duration) {
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
 }
 
-PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation,
-                           os::Fd replyLane, Fault fault)
+PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, Bodies& bodies,
+                           std::uint32_t generation, os::Fd replyLane, Fault fault)
     : outbox_(outbox),
+      bodies_(bodies),
       lane_(std::move(replyLane)),
       fault_(std::move(fault)),
       // The generation keeps the calls of this process apart from those of its predecessors.
@@ -57,7 +68,7 @@ void PendingCalls::place(const std::shared_ptr<detail::PendingCall>& call) {
   const mailbox::Destination to{.actor = call->callee, .lane = wire::Lane::mailbox};
   switch (outbox_.put(to, call->unsent)) {
     case mailbox::Outbox::Put::placed: call->unsent = {}; break;
-    case mailbox::Outbox::Put::gone: break;  // failCallee() follows
+    case mailbox::Outbox::Put::gone: call->unsent = {}; break;  // failCallee() follows
     case mailbox::Outbox::Put::noRoom:
       call->room = outbox_.whenRoom(to, [this, weak = std::weak_ptr(call)] {
         if (const auto waiting = weak.lock(); waiting && !waiting->done) place(waiting);
@@ -79,6 +90,7 @@ void PendingCalls::abandon(detail::PendingCall& call) {
     }
   }
   calls_.erase(call.id);
+  outbox_.discard(std::exchange(call.unsent, {}));
 }
 
 void PendingCalls::readReplies() { readSome(~0U); }
@@ -101,16 +113,29 @@ void PendingCalls::readSome(unsigned most) {
     wire::PacketView copy;
     wire::PacketView::parse(words.data(), words.size(), copy);
     for (unsigned message = 0; message < copy.messages() && *alive; ++message)
-      onMessage(copy.message(message));
+      onMessage(copy.header().sender, copy.message(message));
   }
 }
 
-void PendingCalls::onMessage(std::span<const capnp::word> words) {
+void PendingCalls::bodiesArrived() {
+  for (const Parked& parked : std::exchange(parked_, {}))
+    onMessage(parked.sender, {parked.words.begin(), parked.words.size()});
+}
+
+bool PendingCalls::isParked(std::uint64_t call) const {
+  return std::ranges::any_of(parked_, [call](const Parked& parked) { return parked.call == call; });
+}
+
+void PendingCalls::onMessage(ActorId sender, std::span<const capnp::word> words) {
   std::uint64_t id = 0;
   std::optional<detail::ReplyMessage> reply;
   std::optional<Error> error;
   try {
-    const auto owned = std::make_shared<OwnedReply>(words);
+    if (!bodies_.canOpen(sender, words)) {
+      parked_.push_back({sender, callOf(words), OwnedReply::copyOf(words)});
+      return;
+    }
+    const auto owned = std::make_shared<OwnedReply>(words, bodies_.open(sender, words));
     const auto envelope = owned->message.envelope();
     if (envelope.isResult()) {
       id = envelope.getResult().getCall();
@@ -126,6 +151,10 @@ void PendingCalls::onMessage(std::span<const capnp::word> words) {
   } catch (const kj::Exception& exception) {
     fault_(std::string("a message on the reply lane is malformed: ") + exception.getDescription().cStr());
     return;
+  } catch (const Error& lie) {
+    // Its short form was read before.
+    id = callOf(words);
+    error.emplace(ErrorKind::invalid, "its reply cannot be read: " + lie.message());
   }
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
@@ -150,7 +179,7 @@ void PendingCalls::finish(std::uint64_t id, std::optional<detail::ReplyMessage> 
 void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee) {
   readReplies();
   const auto found = calls_.find(id);
-  if (found == calls_.end()) return;
+  if (found == calls_.end() || isParked(id)) return;
   finish(id, std::nullopt,
          Error::crashed(
              callee + " died with the call " + found->second->method + " in hand: " + reason.toString(),
@@ -159,9 +188,17 @@ void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const st
 
 void PendingCalls::failCallee(ActorId callee, const Error& why) {
   readReplies();
+  fail([&](const detail::PendingCall& call) { return call.callee == callee && !isParked(call.id); }, why);
+}
+
+void PendingCalls::failAll(const Error& why) {
+  fail([](const detail::PendingCall&) { return true; }, why);
+}
+
+void PendingCalls::fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why) {
   std::vector<std::uint64_t> ids;
   for (const auto& [id, call] : calls_) {
-    if (call->callee == callee) ids.push_back(id);
+    if (which(*call)) ids.push_back(id);
   }
   for (const std::uint64_t id : ids) {
     const auto found = calls_.find(id);

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "actor/bodies.h"
 #include "loop/loop.h"
 #include "mailbox/outbox.h"
 #include "os/packet_pipe.h"
@@ -54,8 +55,8 @@ namespace actor {
 class PendingCalls {
  public:
   using Fault = std::function<void(const std::string& what)>;
-  PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, std::uint32_t generation, os::Fd replyLane,
-               Fault fault);
+  PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, Bodies& bodies, std::uint32_t generation,
+               os::Fd replyLane, Fault fault);
   ~PendingCalls();
 
   std::uint64_t nextId() { return ++lastId_; }
@@ -69,18 +70,33 @@ class PendingCalls {
   void failCall(std::uint64_t id, const ExitReason& reason, const std::string& callee);
   // The callee has gone for good, is not there, or can't be reached: `why` says which.
   void failCallee(ActorId callee, const Error& why);
+  void failAll(const Error& why);
+
+  // A large reply whose sender's arena was not there may be read now.
+  void bodiesArrived();
 
   std::size_t size() const { return calls_.size(); }
 
  private:
   void place(const std::shared_ptr<detail::PendingCall>& call);
   void readSome(unsigned most);
-  void onMessage(std::span<const capnp::word> words);
+  void onMessage(ActorId sender, std::span<const capnp::word> words);
+  bool isParked(std::uint64_t call) const;
   void finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
+  void fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why);
   void expire();
   void armTimer();
 
+  // A large reply that waits for its sender's arena.
+  struct Parked {
+    ActorId sender = 0;
+    std::uint64_t call = 0;
+    kj::Array<capnp::word> words;
+  };
+
   mailbox::Outbox& outbox_;
+  Bodies& bodies_;
+  std::vector<Parked> parked_;
   os::Fd lane_;
   Fault fault_;
   std::uint64_t lastId_;

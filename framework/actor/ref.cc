@@ -57,6 +57,12 @@ class PendingCast {
               std::weak_ptr<Turn::State> turn)
       : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
 
+  ~PendingCast() {
+    if (!placed) actor::ActorProcess::current().outbox().discard(message_);
+  }
+  PendingCast(const PendingCast&) = delete;
+  PendingCast& operator=(const PendingCast&) = delete;
+
   void place() {
     try {
       const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
@@ -113,11 +119,11 @@ struct Draft::State {
   std::uint64_t interfaceId;
   std::uint16_t method;
   std::string name;
-  wire::OutgoingMessage message;
+  wire::OutgoingMessage message{&actor::ActorProcess::current().arena()};
 };
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
-    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path(), {}}) {
+    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path()}) {
   if (!to)
     throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
 }
@@ -128,6 +134,7 @@ capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
 
 CallHandle Draft::call() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("calling " + state_->name);
   auto call = std::make_shared<PendingCall>();
   call->calls = &process.calls();
   call->id = process.calls().nextId();
@@ -154,6 +161,7 @@ CallHandle Draft::call() {
 
 CastHandle Draft::cast() {
   auto& process = actor::ActorProcess::current();
+  process.checkMaySend("casting " + state_->name);
   auto envelope = state_->message.envelope().initCast();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);

@@ -26,9 +26,22 @@ struct Awaiter {
   ~Awaiter() { wait.waiting = {}; }
 };
 
+void answerWith(const Error& why, const Requests::OnAnswer& then) {
+  wire::ControlMessage message;
+  wire::write(message->initFailed(), why);
+  auto answer = wire::ReceivedControl::looped(message);
+  then(answer);
+}
+
 }  // namespace
 
+void Requests::close(const Error& why) {
+  closed_.emplace(why);
+  for (const auto& [number, then] : std::exchange(waiting_, {})) answerWith(why, then);
+}
+
 void Requests::ask(wire::ControlMessage question, OnAnswer then) {
+  if (closed_) return loop_.post([why = *closed_, then = std::move(then)] { answerWith(why, then); });
   const std::uint64_t number = next();
   question->setRequest(number);
   waiting_.emplace(number, std::move(then));

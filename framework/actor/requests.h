@@ -32,6 +32,9 @@ class Requests {
   Task<std::shared_ptr<wire::ReceivedControl>> ask(wire::ControlMessage question, Duration within,
                                                    std::string what);
 
+  // Every question that is open, and every later one, is answered with `why`.
+  void close(const Error& why);
+
   // A message with a request number has come. False where nobody waits for it.
   bool answered(wire::ReceivedControl& answer);
 
@@ -42,6 +45,7 @@ class Requests {
   Send send_;
   std::uint64_t last_;
   std::unordered_map<std::uint64_t, OnAnswer> waiting_;
+  std::optional<Error> closed_;
 };
 
 }  // namespace troupe::actor

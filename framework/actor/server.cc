@@ -1,5 +1,6 @@
 #include "actor/server.h"
 
+#include "os/kill_point.h"
 #include "wire/message.h"
 
 namespace troupe {
@@ -24,7 +25,7 @@ struct Turn::State : std::enable_shared_from_this<Turn::State> {
 
   wire::OutgoingMessage& results() {
     if (!outgoing) {
-      outgoing.emplace();
+      outgoing.emplace(&server.bodies_.own());
       outgoing->envelope().initResult().setCall(call);
     }
     return *outgoing;
@@ -65,16 +66,21 @@ class FirstPart final : detail::Strand {
 }  // namespace
 
 Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-               mailbox::Outbox& outbox, mailbox::Journal& journal, Hooks hooks)
+               mailbox::Outbox& outbox, mailbox::Journal& journal, Bodies& bodies, Hooks hooks)
     : loop_(loop),
       class_(actorClass),
       path_(std::move(path)),
       desk_(desk),
       outbox_(outbox),
       journal_(journal),
+      bodies_(bodies),
       hooks_(std::move(hooks)),
       handlers_([this](std::exception_ptr exception) { hooks_.crash(std::move(exception)); }),
-      mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {}
+      mailbox_(loop, desk.mailboxFd(), loop::Interest::none, [this](bool, bool) { serveSome(); }) {
+  desk_.setGate([this](const mailbox::Desk::Message& message) {
+    return bodies_.canOpen(message.sender, message.words);
+  });
+}
 
 Server::~Server() = default;
 
@@ -88,10 +94,16 @@ void Server::stopTaking() {
   watchMailbox();
 }
 
+void Server::goOnTaking() {
+  stopped_ = false;
+  serveSoon();
+}
+
 bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
 
 void Server::watchMailbox() {
-  mailbox_.want(canTake() && !desk_.full() ? loop::Interest::readable : loop::Interest::none);
+  mailbox_.want(canTake() && !desk_.full() && !desk_.keptBack() ? loop::Interest::readable
+                                                                : loop::Interest::none);
 }
 
 void Server::serveSome() {
@@ -122,24 +134,54 @@ std::weak_ptr<Turn::State> Server::currentTurn() {
 mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::byte> message,
                                   const std::weak_ptr<Turn::State>& turn) {
   const auto room = outbox_.hasRoom(to, message.size());
+  if (room == mailbox::Outbox::Put::gone) outbox_.discard(message);
   if (room != mailbox::Outbox::Put::placed) return room;
   const auto open = turn.lock();
-  if (open && !open->over) {
-    open->staged.add(to, message);
-  } else {
-    journal_.send(to, message, open_ == 0);
+  try {
+    if (open && !open->over) {
+      open->staged.add(to, message);
+    } else {
+      journal_.send(to, message, open_ == 0);
+    }
+  } catch (...) {
+    outbox_.discard(message);
+    throw;
   }
   return room;
+}
+
+void Server::bodiesArrived() {
+  if (desk_.keptBack() && canTake()) serveSoon();
+}
+
+void Server::drop(mailbox::MessageToken token) {
+  desk_.finish(token);
+  closeBody(token);
+}
+
+// Its message is done: whoever died before this, had its blocks freed by mailbox::settle().
+void Server::closeBody(mailbox::MessageToken token) { openBodies_.erase({token.slot, token.index}); }
+
+void Server::openBody(Turn::State& turn) {
+  auto body = bodies_.open(turn.message.sender, turn.message.words);
+  if (!body) return;
+  turn.incoming.attach(body->segments);
+  openBodies_[{turn.message.token.slot, turn.message.token.index}] = std::move(body);
 }
 
 void Server::handle(const mailbox::Desk::Message& message) {
   std::shared_ptr<Turn::State> turn;
   try {
     turn = std::make_shared<Turn::State>(*this, message);
-    if (!begin(*turn)) return desk_.finish(message.token);
+    openBody(*turn);
+    if (!begin(*turn)) return drop(message.token);
   } catch (const kj::Exception& exception) {
-    desk_.finish(message.token);
+    drop(message.token);
     return hooks_.fault(std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
+  } catch (const Error& error) {
+    drop(message.token);
+    return hooks_.fault("a large message of actor " + std::to_string(message.sender) +
+                        " was dropped: " + error.message());
   }
   ++open_;
   try {
@@ -194,8 +236,10 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
 void Server::finish(Turn::State& turn) {
   if (turn.isCall) stageAnswer(turn);
   turn.over = true;
+  os::killPoint("handled");
   // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
   journal_.commit(turn.message.token, turn.staged, true);
+  closeBody(turn.message.token);
   outbox_.flush();
   --open_;
   if (open_ == 0 && stopped_) return hooks_.idle();
@@ -208,7 +252,12 @@ void Server::stageAnswer(Turn::State& turn) {
   try {
     const auto bytes = turn.results().finish(
         "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
-    turn.staged.add({turn.message.sender, wire::Lane::reply}, bytes, turn.deadline);
+    try {
+      turn.staged.add({turn.message.sender, wire::Lane::reply}, bytes, turn.deadline);
+    } catch (const Error&) {
+      outbox_.discard(bytes);
+      throw;
+    }
   } catch (const Error& error) {
     stageError(turn, error.kind(), error.message());
   }

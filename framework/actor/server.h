@@ -8,9 +8,11 @@
 #include <troupe/actor_class.h>
 
 #include <functional>
+#include <map>
 #include <memory>
-#include <unordered_set>
+#include <utility>
 
+#include "actor/bodies.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
 #include "mailbox/desk.h"
@@ -26,14 +28,17 @@ class Server {
     std::function<void()> idle;                     // the last turn that was open is over
   };
   Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
-         mailbox::Outbox& outbox, mailbox::Journal& journal, Hooks hooks);
+         mailbox::Outbox& outbox, mailbox::Journal& journal, Bodies& bodies, Hooks hooks);
   ~Server();
 
   // From here on messages are taken, for this actor.
   void serve(ActorBase& actor);
-  // No further message is begun.
+  // No further message is begun, until goOnTaking().
   void stopTaking();
+  void goOnTaking();
   bool turnOpen() const { return open_ > 0; }
+  // A message that the desk kept back may be taken now.
+  void bodiesArrived();
 
   // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.
   mailbox::Outbox::Put cast(mailbox::Destination to, std::span<const std::byte> message,
@@ -53,6 +58,9 @@ class Server {
   void stageAnswer(Turn::State& turn);
   void stageError(Turn::State& turn, ErrorKind kind, const std::string& text);
   void watchMailbox();
+  void drop(mailbox::MessageToken token);
+  void closeBody(mailbox::MessageToken token);
+  void openBody(Turn::State& turn);
 
   loop::Loop& loop_;
   const detail::ActorClass& class_;
@@ -60,6 +68,9 @@ class Server {
   mailbox::Desk& desk_;
   mailbox::Outbox& outbox_;
   mailbox::Journal& journal_;
+  Bodies& bodies_;
+  // Of the large messages that are not done; by their tokens.
+  std::map<std::pair<unsigned, unsigned>, std::shared_ptr<Bodies::Body>> openBodies_;
   Hooks hooks_;
   ActorBase* actor_ = nullptr;
   bool stopped_ = false;

@@ -73,6 +73,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setOutput(static_cast<std::uint8_t>(spec.output));
   to.setName(spec.name.string().c_str());
   to.setMailboxBytes(spec.mailboxBytes);
+  to.setMaxMessageBytes(spec.maxMessageBytes);
   to.setRetries(spec.onCrash.retries);
 }
 
@@ -91,6 +92,7 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.output = readEnum(from.getOutput(), Output::inherited);
   spec.name = wire::toString(from.getName());
   spec.mailboxBytes = from.getMailboxBytes();
+  spec.maxMessageBytes = from.getMaxMessageBytes();
   spec.onCrash.retries = from.getRetries();
   return spec;
 }

@@ -109,6 +109,15 @@ Task<StartedChild> SupervisorRef::restart(std::string id) const {
   return askToStart(std::move(question), deadline_, "restarting the child " + id + " of " + path_);
 }
 
+Task<StartedChild> SupervisorRef::upgrade(std::string id, std::string image) const {
+  Question question(path_);
+  auto upgrade = question.manage.initUpgrade();
+  upgrade.setId(id.c_str());
+  upgrade.setImage(image.c_str());
+  return askToStart(std::move(question), deadline_,
+                    "upgrading the child " + id + " of " + path_ + " to " + image);
+}
+
 Task<> SupervisorRef::remove(std::string id) const {
   Question question(path_);
   question.manage.setRemove(id.c_str());

@@ -2,6 +2,7 @@
 
 #include <troupe/error.h>
 
+#include <algorithm>
 #include <string>
 #include <utility>
 #include <vector>
@@ -124,6 +125,25 @@ void Loop::run() { state_->run(); }
 void Loop::stop() {
   if (state_->usable()) uv_stop(&state_->uv);
 }
+
+void Loop::drain() {
+  state_->draining = true;
+  for (DrainNotice* const notice : std::vector(state_->notices)) {
+    const bool still =
+        std::find(state_->notices.begin(), state_->notices.end(), notice) != state_->notices.end();
+    if (still) notice->callback_();
+  }
+}
+
+bool Loop::draining() const { return state_->draining; }
+std::size_t Loop::drainNotices() const { return state_->notices.size(); }
+
+DrainNotice::DrainNotice(Loop& loop, std::function<void()> callback)
+    : loop_(loop.state()), callback_(std::move(callback)) {
+  loop_->notices.push_back(this);
+}
+
+DrainNotice::~DrainNotice() { std::erase(loop_->notices, this); }
 
 void Loop::post(std::function<void()> work) {
   if (!state_->usable()) return;

@@ -15,6 +15,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -45,6 +46,11 @@ class Loop {
   // there is more to do and the loop does not sleep. Removed by giving an empty function.
   void beforeSleep(std::function<bool()> hook);
 
+  // The process is to end when what it has begun is over: nothing more is to be begun. Tells the DrainNotices.
+  void drain();
+  bool draining() const;
+  std::size_t drainNotices() const;
+
   // In a forked child: from here on this loop and what stands on it is dead memory, and every call a no-op;
   // its descriptors are closed by os::settleChild().
   void abandon();
@@ -54,6 +60,21 @@ class Loop {
 
  private:
   std::shared_ptr<State> state_;
+};
+
+// Held by what has to be brought to an end before a draining process may end. It may outlive its loop.
+class DrainNotice {
+ public:
+  // Calls back once, from Loop::drain().
+  DrainNotice(Loop& loop, std::function<void()> callback);
+  ~DrainNotice();
+  DrainNotice(const DrainNotice&) = delete;
+  DrainNotice& operator=(const DrainNotice&) = delete;
+
+ private:
+  std::shared_ptr<Loop::State> loop_;
+  std::function<void()> callback_;
+  friend class Loop;
 };
 
 // The loop that what this process awaits stands on: there is one for each process, set by whoever runs it.

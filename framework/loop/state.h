@@ -12,6 +12,7 @@
 #include <exception>
 #include <functional>
 #include <memory>
+#include <vector>
 
 #include "loop/loop.h"
 
@@ -23,6 +24,8 @@ struct Loop::State {
   uv_idle_t idle = {};        // active while the loop must not sleep
   std::deque<std::function<void()>> posted;
   std::function<bool()> hook;
+  std::vector<DrainNotice*> notices;
+  bool draining = false;
   std::exception_ptr failure;  // what run() is to throw
   bool running = false;
   bool abandoned = false;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "mailbox/last_from.h"
+#include "os/kill_point.h"
 #include "os/packet_pipe.h"
 
 namespace troupe::mailbox {
@@ -38,7 +39,13 @@ Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault)
   }
 }
 
+void Desk::reload() {
+  extent_.fill(kPageBytes);
+  open_ = full_ = false;
+}
+
 std::optional<Desk::Message> Desk::next() {
+  keptBack_ = false;
   for (;;) {
     if (!open_ && !openNextSlot()) return std::nullopt;
     DeskSlot& slot = memory_.slots[slot_];
@@ -46,11 +53,18 @@ std::optional<Desk::Message> Desk::next() {
       const unsigned index = index_++;
       const std::uint64_t bit = 1ULL << index;
       if (begunOf(slot) & bit) continue;
+      const Message message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
+                            .sender = packet_.header().sender,
+                            .generation = packet_.header().generation,
+                            .words = packet_.message(index)};
+      if (gate_ && !gate_(message)) {
+        keptBack_ = true;
+        --index_;
+        return std::nullopt;
+      }
       slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
-      return Message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
-                     .sender = packet_.header().sender,
-                     .generation = packet_.header().generation,
-                     .words = packet_.message(index)};
+      os::killPoint("begun");
+      return message;
     }
     open_ = false;
   }
@@ -95,6 +109,7 @@ bool Desk::readIntoFreeSlot() {
     const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) return false;
+    os::killPoint("packetRead");
     extent_[free] = read.bytes;
     if (read.bytes < sizeof(wire::PacketHeader) || memory_.header(free).bytes != read.bytes) {
       const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
@@ -116,6 +131,7 @@ void Desk::clear(std::size_t at) {
   DeskMemory::barrier();
   std::memset(memory_.packets[at], 0, extent_[at]);
   extent_[at] = 0;
+  os::killPoint("freeing");
   slot.begun.store(0, std::memory_order_relaxed);
   slot.done.store(0, std::memory_order_relaxed);
   slot.judged = 0;
@@ -136,6 +152,7 @@ bool Desk::open(std::size_t slot) {
     return false;
   }
   judge(memory_, slot, packet_.header());
+  os::killPoint("noted");
   slot_ = slot;
   index_ = 0;
   open_ = true;

@@ -43,8 +43,14 @@ class Desk {
   // (mailbox/recovery.h). Errors: invalid, where it holds a layout of another version.
   Desk(DeskMemory& memory, os::Fd mailbox, Fault fault);
 
+  // Asked before a message is begun: false keeps it, and all after it, until it is asked again.
+  using Gate = std::function<bool(const Message&)>;
+  void setGate(Gate gate) { gate_ = std::move(gate); }
+  // The next message is kept back.
+  bool keptBack() const { return keptBack_; }
+
   // The next message, begun by this; or nothing, when the mailbox is empty, or every slot still has
-  // messages that are not done (see full()).
+  // messages that are not done (see full()), or the next is kept back.
   std::optional<Message> next();
 
   // The message is over: it will not be seen again, and its words are no longer valid.
@@ -52,6 +58,8 @@ class Desk {
   // Names the packet that a message came in, for ever.
   std::uint64_t arrivalOf(MessageToken token) const { return memory_.slots[token.slot].arrival; }
 
+  // Another process has had the memory meanwhile.
+  void reload();
   // No slot is free: nothing can be read before finish() was called.
   bool full() const { return full_; }
   int mailboxFd() const { return mailbox_.get(); }
@@ -66,6 +74,8 @@ class Desk {
   DeskMemory& memory_;
   os::Fd mailbox_;
   Fault fault_;
+  Gate gate_;
+  bool keptBack_ = false;
   std::size_t slot_ = 0;
   unsigned index_ = 0;
   bool open_ = false;

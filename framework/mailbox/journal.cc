@@ -2,16 +2,17 @@
 
 #include <troupe/error.h>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 void StagedMessages::add(Destination to, std::span<const std::byte> message,
                          loop::Clock::time_point deadline) {
   // A turn that holds back as much as it may must still be able to end: its answer has room.
-  if (to.lane == wire::Lane::mailbox && bytes_.size() + message.size() > kMostStaged) {
-    throw Error(ErrorKind::overloaded, "this turn holds back " + std::to_string(bytes_.size()) +
-                                           " bytes of casts already, and with " +
-                                           std::to_string(message.size()) + " more it would exceed " +
-                                           std::to_string(kMostStaged));
+  if (to.lane == wire::Lane::mailbox && bytes() + TurnLog::bytesOf(message.size()) > kMostStaged) {
+    throw Error(ErrorKind::overloaded,
+                "this turn holds back " + std::to_string(bytes()) + " bytes of casts already, and with " +
+                    std::to_string(message.size()) + " more it would exceed " + std::to_string(kMostStaged));
   }
   items_.push_back({to, bytes_.size(), message.size(), deadline, TurnLog::kNoRecord});
   bytes_.insert(bytes_.end(), message.begin(), message.end());
@@ -23,27 +24,36 @@ void StagedMessages::clear() {
 }
 
 void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep) {
-  const bool kept = keep && kept_.addTo(log_);
-  if (!kept && staged.empty()) {
+  const std::size_t keeping = keep ? kept_.bytesTouched() : 0;
+  if (keeping == 0 && staged.empty()) {
     // One store is all there is to do.
     if (done) desk_.finish(*done);
     return;
   }
+  log_.makeRoom(TurnLog::bytesOf(0) + keeping + staged.bytes());
+  const bool kept = keeping > 0 && kept_.addTo(log_);
   if (done) log_.addDone(done->slot, done->index, desk_.arrivalOf(*done));
+  os::killPoint("adding");
   const auto messageOf = [&](const StagedMessages::Item& item) {
     return std::span<const std::byte>(staged.bytes_).subspan(item.offset, item.bytes);
   };
   for (auto& item : staged.items_)
     item.record = log_.addMessage(item.to, item.deadline.time_since_epoch().count(), messageOf(item));
   log_.commit();
+  os::killPoint("committed");
   if (done) desk_.finish(*done);
+  os::killPoint("doneMarked");
   if (kept) kept_.carryOut();
+  os::killPoint("keptCopied");
   log_.carriedOut();
+  os::killPoint("carriedOut");
   for (const auto& item : staged.items_) outbox_.send(item.to, messageOf(item), item.record, item.deadline);
 }
 
 void Journal::send(Destination to, std::span<const std::byte> message, bool keep) {
-  const bool kept = keep && begun_ && kept_.addTo(log_);
+  const std::size_t keeping = keep && begun_ ? kept_.bytesTouched() : 0;
+  log_.makeRoom(keeping + TurnLog::bytesOf(message.size()));
+  const bool kept = keeping > 0 && kept_.addTo(log_);
   const auto record = log_.addMessage(to, loop::Clock::time_point::max().time_since_epoch().count(), message);
   log_.commit();
   if (kept) kept_.carryOut();
@@ -57,7 +67,10 @@ void Journal::begin() {
 }
 
 void Journal::keep() {
-  if (!begun_ || !kept_.addTo(log_)) return;
+  const std::size_t keeping = begun_ ? kept_.bytesTouched() : 0;
+  if (keeping == 0) return;
+  log_.makeRoom(keeping);
+  kept_.addTo(log_);
   log_.commit();
   kept_.carryOut();
   log_.carriedOut();

@@ -22,12 +22,13 @@ namespace troupe::mailbox {
 // What a turn sends, held back until it ends.
 class StagedMessages {
  public:
-  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes of one turn's casts
+  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes in the log, of one turn's casts
 
   void add(Destination to, std::span<const std::byte> message,
            loop::Clock::time_point deadline = loop::Clock::time_point::max());
   bool empty() const { return items_.empty(); }
-  std::size_t bytes() const { return bytes_.size(); }
+  // In the log, at most.
+  std::size_t bytes() const { return bytes_.size() + items_.size() * TurnLog::bytesOf(1); }
   void clear();
 
  private:

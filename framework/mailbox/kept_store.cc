@@ -5,12 +5,22 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 namespace {
 
+constexpr const char* kSenseless = "the memory that a predecessor left makes no sense";
+
 std::string_view nameOf(const KeptEntry& entry) {
   return {entry.name, ::strnlen(entry.name, kKeptNameBytes)};
+}
+
+// What it says of its place is true of any memory but such as a stray pointer has written to.
+bool isSound(const KeptEntry& entry) {
+  return entry.capacity <= kLargestKept && entry.bytes <= entry.capacity &&
+         entry.offset <= kKeptBytes - entry.capacity;
 }
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
@@ -23,9 +33,7 @@ std::optional<KeptStore::Found> KeptStore::find(std::string_view name) const {
   for (std::size_t i = std::min<std::size_t>(memory_.entries, kKeptEntries); i-- > 0;) {
     const KeptEntry& entry = memory_.entry[i];
     if (entry.written == 0 || nameOf(entry) != name) continue;
-    if (entry.bytes > entry.capacity || entry.capacity > kLargestKept ||
-        entry.offset > kKeptBytes - entry.capacity)
-      refuse(name, "the memory that a predecessor left makes no sense");
+    if (!isSound(entry)) refuse(name, kSenseless);
     return Found{entry.fingerprint, {memory_.bytes + entry.offset, entry.bytes}};
   }
   return std::nullopt;
@@ -38,7 +46,7 @@ std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std
     if (value.write && nameOf(memory_.entry[value.entry]) == name)
       refuse(name, "this actor keeps another value of that name");
   }
-  Value made{.entry = entryFor(name, fingerprint, capacity), .write = std::move(write)};
+  Value made{.entry = entryFor(name, fingerprint, capacity), .capacity = capacity, .write = std::move(write)};
   const auto free =
       std::find_if(values_.begin(), values_.end(), [](const Value& value) { return !value.write; });
   if (free == values_.end()) {
@@ -60,12 +68,13 @@ std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint
   for (std::size_t i = entries; i-- > 0;) {
     const KeptEntry& entry = memory_.entry[i];
     if (nameOf(entry) != name) continue;
+    if (!isSound(entry)) refuse(name, kSenseless);
     if (entry.fingerprint == fingerprint && entry.capacity == capacity) return i;
     break;
   }
   if (entries == kKeptEntries)
     refuse(name, "an actor keeps " + std::to_string(kKeptEntries) + " values at most, old layouts included");
-  if (memory_.used + capacity > kKeptBytes)
+  if (memory_.used > kKeptBytes - capacity)
     refuse(name, "an actor keeps " + std::to_string(kKeptBytes) + " bytes at most, and " +
                      std::to_string(memory_.used) + " are taken");
   KeptEntry& entry = memory_.entry[entries];
@@ -90,6 +99,18 @@ void KeptStore::touch(std::size_t index) {
   touched_.push_back(index);
 }
 
+void KeptStore::touchAll() {
+  for (std::size_t i = 0; i < values_.size(); ++i) {
+    if (values_[i].write) touch(i);
+  }
+}
+
+std::size_t KeptStore::bytesTouched() const {
+  std::size_t bytes = 0;
+  for (const std::size_t index : touched_) bytes += TurnLog::bytesOf(values_[index].capacity);
+  return bytes;
+}
+
 bool KeptStore::addTo(TurnLog& log) {
   for (const std::size_t index : touched_) {
     Value& value = values_[index];
@@ -104,6 +125,7 @@ void KeptStore::carryOut() {
     Value& value = values_[index];
     KeptEntry& entry = memory_.entry[value.entry];
     std::memcpy(memory_.bytes + entry.offset, value.bytes.data(), value.bytes.size());
+    os::killPoint("keeping");
     entry.bytes = value.bytes.size();
     DeskMemory::barrier();
     entry.written = 1;

@@ -36,6 +36,9 @@ class KeptStore {
   // The value is destroyed: what was changed of it and not committed is not kept.
   void remove(std::size_t index);
   void touch(std::size_t index);
+  void touchAll();
+  // What that adds to a turn at most.
+  std::size_t bytesTouched() const;
   // Adds what was touched to a turn that is about to be committed; true if there was anything.
   bool addTo(TurnLog& log);
   // Copies it to where it is kept: to be called when the turn is committed.
@@ -44,6 +47,7 @@ class KeptStore {
  private:
   struct Value {
     std::size_t entry;
+    std::size_t capacity;
     Write write;
     std::span<const std::byte> bytes = {};  // on their way through a commit
     bool touched = false;

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "os/kill_point.h"
+
 namespace troupe::mailbox {
 
 namespace {
@@ -44,6 +46,7 @@ void judge(DeskMemory& memory, std::size_t at, const wire::PacketHeader& header)
     DeskMemory::barrier();
     slot.judged = 1;
     DeskMemory::barrier();
+    os::killPoint("judged");
   }
   if (place == nullptr) place = makePlace(memory.lastFrom, header.sender);
   place->sequence = std::max(place->sequence, header.sequence + header.messages - 1);

@@ -20,7 +20,8 @@ struct LogExtent {
 
 class LogWalk {
  public:
-  LogWalk(LogMemory& log, LogExtent extent) : log_(log), at_(extent.first), end_(extent.end) {}
+  LogWalk(LogMemory& log, LogExtent extent)
+      : log_(log), at_(extent.first), end_(extent.end), ruined_(!isPlace(at_) || !isPlace(end_)) {}
   explicit LogWalk(LogMemory& log)
       : LogWalk(log, LogExtent::of(log.extent.load(std::memory_order_acquire))) {}
 
@@ -36,6 +37,7 @@ class LogWalk {
   bool ruined() const { return ruined_; }
 
  private:
+  static bool isPlace(std::uint32_t offset) { return offset <= kLogBytes && offset % 8 == 0; }
   bool fault();
 
   LogMemory& log_;
@@ -44,7 +46,7 @@ class LogWalk {
   std::uint32_t offset_ = 0;
   std::size_t seen_ = 0;  // bytes; more than there are means a circle
   LogRecord header_{};
-  bool ruined_ = false;
+  bool ruined_;
 };
 
 }  // namespace troupe::mailbox

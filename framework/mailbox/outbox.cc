@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include "os/kill_point.h"
 #include "os/packet_pipe.h"
+#include "wire/message.h"
 
 namespace troupe::mailbox {
 
@@ -12,8 +14,9 @@ struct Outbox::Packet {
   std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
   bool repeats = false;                  // a predecessor numbered it, and may have written it
   bool answers = false;                  // it is on a reply lane
+  std::vector<wire::BlockRef> blocks;    // of the large ones among them
   loop::Clock::time_point deadline =
-      loop::Clock::time_point::min();  // the latest of its answers'; the largest with other messages
+      loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
 };
 
 struct Outbox::Line {
@@ -33,44 +36,84 @@ struct Outbox::Line {
   bool waitersTurn = false;  // the next put() is by the one who has waited longest
 };
 
-Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
+Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable)
     : loop_(loop),
       owner_(owner),
       log_(log),
       introduce_(std::move(introduce)),
+      undeliverable_(std::move(undeliverable)),
       overdue_(loop, [this] { dropOverdue(); }),
       space_(loop, [this] { wakeCrowded(); }) {}
 
 Outbox::~Outbox() = default;
 
 Outbox::Line& Outbox::lineTo(Destination to) {
-  auto& line = lines_[to];
-  if (!line) line = std::make_unique<Line>(to);
-  if (!line->pipe.valid() && !line->asked && !line->gone) {
-    line->asked = true;
+  // One that is sent to is often sent to again.
+  if (recent_ == nullptr || recent_->to != to) {
+    auto& line = lines_[to];
+    if (!line) line = std::make_unique<Line>(to);
+    recent_ = line.get();
+  }
+  Line& line = *recent_;
+  if (!line.pipe.valid() && !line.asked && !line.gone) {
+    line.asked = true;
     introduce_(to);
   }
-  return *line;
+  return line;
 }
 
 void Outbox::resend() {
-  for (const TurnLog::Unsent& unsent : log_.takeUnsent()) {
+  const auto all = log_.takeUnsent();
+  std::vector<wire::BlockRef> blocks;
+  for (const TurnLog::Unsent& unsent : all) {
+    const auto its = wire::blocksOf(unsent.bytes);
+    blocks.insert(blocks.end(), its.begin(), its.end());
+  }
+  if (owner_.arena != nullptr) owner_.arena->recover(blocks);
+  for (const TurnLog::Unsent& unsent : all) {
     Line& line = lineTo(unsent.to);
     const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
     append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
+    os::killPoint("resending");
   }
   flush();
 }
 
+void Outbox::pause() {
+  paused_ = true;
+  for (auto& [to, line] : lines_) line->packets.clear();
+}
+
+void Outbox::goOn(std::uint32_t generation) {
+  paused_ = false;
+  owner_.generation = generation;
+  resend();
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) {
+    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
+  }
+}
+
+void Outbox::retire() {
+  paused_ = retired_ = true;
+  std::vector<Destination> all;
+  for (const auto& [to, line] : lines_) all.push_back(to);
+  for (const Destination to : all) close(to);
+}
+
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
   const Put room = hasRoom(to, 0);
+  if (room == Put::gone) discard(message);
   if (room != Put::placed) return room;
   append(lineTo(to), {message});
   return Put::placed;
 }
 
 Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
+  if (retired_) return Put::gone;
   Line& line = lineTo(to);
+  if (paused_) return Put::noRoom;
   if (line.gone) {
     ++dropped_;
     return Put::gone;
@@ -87,6 +130,7 @@ void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::H
   if (line.gone) {
     ++dropped_;
     log_.release(record);
+    discard(message);
     return;
   }
   append(line, {message, record, 0, deadline});
@@ -124,6 +168,8 @@ void Outbox::append(Line& line, const Item& item) {
   }
   Packet& packet = *line.packets.back();
   packet.records.push_back(item.record);
+  const auto blocks = wire::blocksOf(item.message);
+  packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
   packet.deadline = std::max(packet.deadline, item.deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
@@ -137,12 +183,14 @@ void Outbox::append(Line& line, const Item& item) {
 void Outbox::number(Packet& packet) {
   if (packet.first != 0) return;
   packet.first = log_.number(packet.content.messages());
+  os::killPoint("numbering");
   std::uint64_t next = packet.first;
   for (const TurnLog::Handle record : packet.records) {
     if (record != TurnLog::kNoRecord) log_.setNumber(record, next);
     DeskMemory::barrier();
     ++next;
   }
+  os::killPoint("numbered");
 }
 
 void Outbox::flush() {
@@ -173,13 +221,27 @@ void Outbox::write(Line& line) {
   while (!line.packets.empty() && writeFirst(line)) {}
 }
 
+// The receiver may read and free them before this process comes to its next instruction, or dies before it. Those of a
+// repetition may have been read long ago: they stay the receiver's.
+os::PipeState Outbox::writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes) {
+  for (const wire::BlockRef& block : packet.blocks)
+    owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+  const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
+  for (const wire::BlockRef& block : packet.blocks) {
+    const wire::Arena& arena = *owner_.arena->open();
+    if (state == os::PipeState::done) arena.sent(block);
+    if (state != os::PipeState::done && !packet.repeats) arena.unsent(block);
+  }
+  return state;
+}
+
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
   Packet& packet = *line.packets.front();
   number(packet);
   const auto bytes = packet.content.finish(owner_.actor, owner_.generation, packet.first,
                                            packet.repeats ? wire::kMayRepeat : 0);
-  switch (os::writePacket(line.pipe.get(), bytes.data(), bytes.size())) {
+  switch (writeWithBlocks(line, packet, bytes)) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
       takeNumberBack(packet);
@@ -217,8 +279,11 @@ void Outbox::waitForRoom(Line& line) {
 void Outbox::written(Line& line) {
   auto packet = std::move(line.packets.front());
   line.packets.pop_front();
+  os::killPoint("written");
   release(*packet);
+  os::killPoint("released");
   packet->content.clear();
+  packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   line.spare = std::move(packet);
 }
@@ -227,7 +292,7 @@ std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<v
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
   if (!hasSpace()) crowded_ = true;
-  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
+  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -246,7 +311,8 @@ bool Outbox::hasWaiters(Line& line) {
 
 // Each that is woken may fill the line again, so they are woken one by one.
 void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+  while (!line.waiters.empty() && (!paused_ || line.gone) &&
+         (line.gone || line.packets.size() < kMaxWaitingPackets)) {
     if (!line.gone && !hasSpace()) {
       crowded_ = true;
       return;
@@ -290,6 +356,7 @@ void Outbox::spread(Line& line) {
       packet->first = collected->first == 0 ? 0 : collected->first + i;
       packet->repeats = collected->repeats;
       packet->deadline = collected->deadline;
+      packet->blocks = wire::blocksOf(view.message(i));
       line.packets.push_back(std::move(packet));
     }
   }
@@ -303,21 +370,31 @@ void Outbox::close(Destination to) {
   line.full = false;
   line.room.reset();
   line.pipe.reset();
-  for (const auto& packet : line.packets) drop(*packet);
+  for (const auto& packet : line.packets) {
+    if (undeliverable_ && to.lane == wire::Lane::mailbox)
+      undeliverable_(to.actor, packet->content.finish(owner_.actor, owner_.generation, 0));
+    drop(*packet);
+  }
   line.packets.clear();
   wakeWaiters(line);
+  if (recent_ == &line) recent_ = nullptr;
   lines_.erase(to);
+}
+
+void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }
+
+void Outbox::free(std::span<const wire::BlockRef> blocks) {
+  for (const wire::BlockRef& block : blocks) owner_.arena->free(block);
 }
 
 void Outbox::drop(Packet& packet) {
   dropped_ += packet.content.messages();
   release(packet);
+  free(packet.blocks);
 }
 
 void Outbox::release(Packet& packet) {
-  for (const TurnLog::Handle record : packet.records) {
-    if (record != TurnLog::kNoRecord) log_.release(record);
-  }
+  log_.release(packet.records);
   packet.records.clear();
   if (packet.answers) --waitingAnswers_;
   if (crowded_ && hasSpace()) {

@@ -25,6 +25,8 @@
 #include "mailbox/destination.h"
 #include "mailbox/turn_log.h"
 #include "os/fd.h"
+#include "os/packet_pipe.h"
+#include "wire/arena_memory.h"
 #include "wire/control_message.h"
 #include "wire/packet.h"
 
@@ -38,13 +40,24 @@ class Outbox {
   struct Owner {
     wire::ActorId actor = 0;
     std::uint32_t generation = 0;
+    wire::ArenaMemory* arena = nullptr;  // in which its large messages lie; null: it has none
   };
   // Asks for a write end; the answer is introduced() or close(), later: not from within this.
   using Introduce = std::function<void(Destination)>;
-  Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce);
+  // Is told of each packet that is dropped since its destination has gone for good.
+  using Undeliverable = std::function<void(wire::ActorId, std::span<const std::byte> packet)>;
+  Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable = {});
   ~Outbox();
-  // Sends what a predecessor has committed and not written: to be called before anything else is sent.
+  // Sends what a predecessor has committed and not written, and takes over its arena: to be called before anything else
+  // is sent.
   void resend();
+  // Another process has the log: nothing is written, and there is no room for anything, until goOn(). What is in the log, that
+  // process sends.
+  void pause();
+  bool paused() const { return paused_; }
+  void goOn(std::uint32_t generation);
+  // For good: whatever is sent finds its destination gone.
+  void retire();
 
   // noRoom also where others wait for room: nobody overtakes them.
   enum class Put { placed, noRoom, gone };
@@ -63,6 +76,10 @@ class Outbox {
     std::function<void()> resume;
   };
   std::shared_ptr<Waiter> whenRoom(Destination to, std::function<void()> resume);
+
+  // A message that is not going to be sent after all: its blocks in the arena are freed, as are those of messages that
+  // are dropped here.
+  void discard(std::span<const std::byte> message);
 
   // Writes what has been collected and not been written yet.
   void flush();
@@ -105,6 +122,8 @@ class Outbox {
   void written(Line& line);
   void drop(Packet& packet);
   void release(Packet& packet);
+  void free(std::span<const wire::BlockRef> blocks);
+  os::PipeState writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes);
   void wakeWaiters(Line& line);
   void dropOldestAnswer();
   void wakeCrowded();
@@ -116,7 +135,9 @@ class Outbox {
   Owner owner_;
   TurnLog& log_;
   Introduce introduce_;
+  Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
+  Line* recent_ = nullptr;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   bool crowded_ = false;                // somebody waits for space in the log
   std::size_t waitingAnswers_ = 0;
@@ -124,6 +145,8 @@ class Outbox {
   loop::Timer overdue_;
   loop::Timer space_;
   bool looking_ = false;
+  bool paused_ = false;
+  bool retired_ = false;
 };
 
 }  // namespace troupe::mailbox

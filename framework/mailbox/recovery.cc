@@ -29,13 +29,17 @@ bool keep(KeptMemory& kept, const LogRecord& record, std::span<const std::byte> 
   return true;
 }
 
+bool isMessage(std::span<const std::byte> bytes) {
+  return !bytes.empty() && bytes.size() % sizeof(capnp::word) == 0 && bytes.size() <= wire::kMaxMessageBytes;
+}
+
 }  // namespace
 
 bool carryOut(DeskMemory& memory, const LogRecord& record, std::span<const std::byte> bytes) {
   switch (record.kind) {
     case LogRecord::done: return markDone(memory, record);
     case LogRecord::kept: return keep(memory.kept, record, bytes);
-    default: return true;
+    default: return isMessage(bytes);
   }
 }
 

@@ -17,7 +17,7 @@ enum class Recovered {
 };
 Recovered recover(DeskMemory& memory);
 
-// Carries out what one committed record says, if it says something about this memory. False where it makes no
+// Carries out what one committed record says, as far as it is a matter of this memory. False where it makes no
 // sense.
 bool carryOut(DeskMemory& memory, const LogRecord& record, std::span<const std::byte> bytes);
 

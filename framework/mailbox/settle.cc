@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "mailbox/log_walk.h"
 #include "mailbox/recovery.h"
 #include "mailbox/turn_log.h"
 #include "wire/message.h"
@@ -54,31 +55,61 @@ void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Set
   }
 }
 
-void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, Settlement& settlement) {
+// Also of one that was done: its process may have died before it came to free them.
+void settleBody(const wire::PacketView& packet, unsigned index, bool again,
+                const SettleBlocks& settleBlocks) {
+  try {
+    const auto blocks = wire::blocksOf(packet.message(index));
+    if (!blocks.empty() && settleBlocks) settleBlocks(packet.header().sender, blocks, again);
+  } catch (const kj::Exception&) {
+    // A lie, and not about anybody else's blocks.
+  }
+}
+
+void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const SettleBlocks& settleBlocks,
+                Settlement& settlement) {
   DeskSlot& slot = memory.slots[at];
-  const std::uint64_t inHand = slot.begun.load() & ~slot.done.load();
+  const std::uint64_t begun = slot.begun.load();
+  const std::uint64_t inHand = begun & ~slot.done.load();
   SlotCopy copy;
-  if (memory.header(at).bytes == 0 || inHand == 0) return;
+  if (memory.header(at).bytes == 0 || begun == 0) return;
   std::uint64_t again = 0;
   if (copy.take(memory, at)) {
     for (unsigned index = 0; index < copy.packet().messages(); ++index) {
-      if ((inHand >> index & 1) == 0) continue;
+      if ((begun >> index & 1) == 0) continue;
       const unsigned tried = slot.attempts[index] + 1U;
-      if (tried < attempts) {
+      const bool held = (inHand >> index & 1) != 0;
+      const bool retry = held && tried < attempts;
+      if (retry) {
         slot.attempts[index] = static_cast<std::uint8_t>(tried);
         again |= 1ULL << index;
-      } else {
+      } else if (held) {
         drop(copy.packet(), index, tried, settlement);
       }
+      settleBody(copy.packet(), index, retry, settleBlocks);
     }
   }
   slot.done.store(slot.done.load() | (inHand & ~again));
   slot.begun.store(slot.begun.load() & ~again);
 }
 
+// The blocks of what is sent again.
+void findUnsent(DeskMemory& memory, Settlement& settlement) {
+  LogWalk walk(memory.log);
+  while (walk.next() != nullptr) {
+    if (walk.header().kind != LogRecord::message || walk.header().released != 0) continue;
+    try {
+      const auto blocks = wire::blocksOf(walk.bytes());
+      settlement.unsent.insert(settlement.unsent.end(), blocks.begin(), blocks.end());
+    } catch (const kj::Exception&) {
+      continue;
+    }
+  }
+}
+
 }  // namespace
 
-Settlement settle(const os::Fd& deskMemory, unsigned attempts) {
+Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlocks& settleBlocks) {
   const MappedDesk memory(deskMemory);
   Settlement settlement;
   if (recover(*memory) == Recovered::ruined) {
@@ -86,35 +117,47 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts) {
     return settlement;
   }
   for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
-    settleSlot(*memory, i, attempts, settlement);
+    settleSlot(*memory, i, attempts, settleBlocks, settlement);
+  if (memory->layout == kDeskLayout) findUnsent(*memory, settlement);
   return settlement;
+}
+
+std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory) {
+  const MappedDesk memory(deskMemory);
+  std::vector<std::vector<std::byte>> packets;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    const std::size_t bytes = std::min<std::size_t>(memory->header(i).bytes, kPageBytes);
+    packets.emplace_back(memory->packets[i], memory->packets[i] + bytes);
+  }
+  return packets;
 }
 
 std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   const MappedDesk mapped(deskMemory);
   DeskMemory& memory = *mapped;
-  std::vector<std::pair<std::uint64_t, std::vector<std::byte>>> found;
+  std::vector<std::vector<std::byte>> packets;
+  if (memory.layout != kDeskLayout) return packets;
+  std::array<std::pair<std::uint64_t, std::size_t>, kDeskSlots> slots;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) slots[i] = {memory.slots[i].arrival, i};
+  std::sort(slots.begin(), slots.end());
   SlotCopy copy;
-  for (std::size_t i = 0; memory.layout == kDeskLayout && i < kDeskSlots; ++i) {
-    if (memory.header(i).bytes == 0 || !copy.take(memory, i)) continue;
+  for (const auto& [arrival, at] : slots) {
+    if (memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
+    const DeskSlot& slot = memory.slots[at];
     const wire::PacketView& packet = copy.packet();
-    const std::uint64_t left = maskOf(packet.messages()) & ~memory.slots[i].begun.load() &
-                               ~(memory.slots[i].judged != 0 ? memory.slots[i].repeated : 0);
+    const std::uint64_t left =
+        maskOf(packet.messages()) & ~slot.begun.load() & ~(slot.judged != 0 ? slot.repeated : 0);
     for (unsigned index = 0; index < packet.messages(); ++index) {
       if ((left >> index & 1) == 0) continue;
       wire::PacketBuilder builder;
       builder.append(std::as_bytes(packet.message(index)));
       const auto& header = packet.header();
-      const auto whole = builder.finish(header.sender, header.generation, header.sequence);
-      found.emplace_back(memory.slots[i].arrival, std::vector<std::byte>(whole.begin(), whole.end()));
+      const std::uint64_t number = header.sequence == 0 ? 0 : header.sequence + index;
+      const auto whole = builder.finish(header.sender, header.generation, number);
+      packets.emplace_back(whole.begin(), whole.end());
     }
-    memory.header(i).bytes = 0;
+    memory.header(at).bytes = 0;
   }
-  std::stable_sort(found.begin(), found.end(),
-                   [](const auto& a, const auto& b) { return a.first < b.first; });
-  std::vector<std::vector<std::byte>> packets;
-  packets.reserve(found.size());
-  for (auto& [arrival, bytes] : found) packets.push_back(std::move(bytes));
   return packets;
 }
 
@@ -127,7 +170,7 @@ std::vector<Posthumous> takeUnsent(const os::Fd& deskMemory, wire::ActorId owner
     const std::uint64_t number = message.sequence != 0 ? message.sequence : log.number(1);
     wire::PacketBuilder builder;
     // A lie about its framing is the business of whoever reads it.
-    if (message.bytes.empty() || !builder.append(message.bytes)) continue;
+    builder.append(message.bytes);
     const auto whole = builder.finish(owner, generation, number, wire::kMayRepeat);
     packets.push_back({message.to, {whole.begin(), whole.end()}});
   }

@@ -7,10 +7,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <span>
 #include <vector>
 
 #include "mailbox/destination.h"
 #include "os/fd.h"
+#include "wire/arena_view.h"
 #include "wire/packet.h"
 
 namespace troupe::mailbox {
@@ -34,12 +37,22 @@ struct InHand {
 struct Settlement {
   std::vector<CallInHand> calls;  // whose callers are to be told
   std::vector<InHand> dropped;
-  bool ruined = false;  // overwritten by a stray pointer: no successor can use this memory
+  std::vector<wire::BlockRef> unsent;  // of the process's own large messages that its successor sends
+  bool ruined = false;                 // overwritten by a stray pointer: no successor can use this memory
 };
 
+// The blocks of large messages that were in hand or done. `again`: the message is handed out again; else it is over, and they are
+// to be freed, also a second time.
+using SettleBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>, bool again)>;
+
 // `attempts`: so often a message may be in the hands of a process that dies; 1: never again. Never throws for
-// what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it).
-Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1);
+// what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it), and those of
+// `settleBlocks`.
+Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {});
+
+// The packets on a desk, whoever has it: those that were done too, and nonsense where one is being read meanwhile.
+// Errors: as settle().
+std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory);
 
 // Takes the messages that no process has begun off a desk that will have no successor: as packets of one
 // message each, with the headers that they came with, in their order. Errors: as settle().

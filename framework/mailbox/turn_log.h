@@ -9,7 +9,7 @@
 //   kept      comes in the order of the turns, so the last one wins
 //   message   carries the number that it was first written with, by which its receiver knows it
 // What has been carried out is released, and its room is used again. A message whose receiver does not read
-// is moved forward, within the commit of a later turn, so that it never keeps the room of those after it.
+// is moved out of the way, before a later turn, so that it never keeps the room of those after it.
 //
 // The terms are those of write-ahead logs in databases (ARIES); nothing is forced to a disk: what is survived
 // is the death of a process, not of the machine.
@@ -49,6 +49,8 @@ class TurnLog {
   // The memory must have been recovered.
   explicit TurnLog(DeskMemory& memory, std::uint32_t generation);
 
+  // Another process has had the memory meanwhile: nothing that was known of it holds, and takeUnsent() is due.
+  void reload();
   // What a predecessor has committed and not sent, in the order in which it was said.
   std::vector<Unsent> takeUnsent();
 
@@ -56,6 +58,12 @@ class TurnLog {
   bool fits(std::size_t bytes, std::size_t messages) const;
   std::size_t liveBytes() const { return live_; }
 
+  // To be called before anything of a turn is added: so many bytes of records have room. They are enough for
+  // the largest turn beside kMostLive; what is added without this may find less. Errors: overloaded.
+  void makeRoom(std::size_t bytes);
+  static constexpr std::size_t bytesOf(std::size_t content) {
+    return sizeof(LogRecord) + (content + 7) / 8 * 8;
+  }
   void addDone(std::size_t slot, unsigned index, std::uint64_t arrival);
   void addKept(std::size_t entry, std::span<const std::byte> value);
   Handle addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes);
@@ -66,15 +74,19 @@ class TurnLog {
   // Numbers for `count` messages that are about to be written: the first of them.
   std::uint64_t number(std::size_t count);
   void setNumber(Handle message, std::uint64_t number);
-  void release(Handle message);
+  // Those that are kNoRecord are passed over.
+  void release(std::span<const Handle> messages);
+  void release(Handle message) { release({&message, 1}); }
 
  private:
   LogRecord& at(std::uint32_t offset) { return *reinterpret_cast<LogRecord*>(log_.bytes + offset); }
-  LogRecord& add(LogRecord header, std::span<const std::byte> bytes);
-  std::uint32_t place(std::size_t bytes);
+  LogRecord& add(LogRecord::Kind kind, std::span<const std::byte> bytes);
+  enum class Room { here, atStart, none };
+  Room roomFor(std::size_t bytes) const;
+  std::uint32_t place(std::size_t bytes, Room room);
   std::size_t used() const;
   Handle newHandle(std::uint32_t offset);
-  std::uint32_t moveSome();
+  bool moveSome(std::size_t bytes);
   void trim();
   void publish();
 
@@ -84,8 +96,9 @@ class TurnLog {
   std::uint32_t end_;   // of what counts
   std::uint32_t head_;  // of what was added
   std::uint64_t ordinal_ = 0;
-  std::size_t added_ = 0;  // bytes since the last commit
+  std::size_t reserved_ = 0;  // bytes that still have room in one piece
   std::size_t live_ = 0;
+  bool blocked_ = false;                // the first record is a message that has not been released
   std::vector<std::uint32_t> offsets_;  // by handle
   std::vector<Handle> freeHandles_;
 };

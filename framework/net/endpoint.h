@@ -48,6 +48,8 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
     std::vector<Wait*>& queue_;
     std::coroutine_handle<> waiting_;
   };
+  // Those who wait for it to be readable try again.
+  void wakeReaders() { wake(readers_); }
   Wait readable() { return Wait(*this, readers_); }
   Wait writable() { return Wait(*this, writers_); }
 

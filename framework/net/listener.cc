@@ -17,6 +17,9 @@ namespace {
 // time.
 constexpr auto kShortagePause = std::chrono::milliseconds(50);
 
+// Whether the last connection of a process that is about to end has gone.
+constexpr auto kLookAgain = std::chrono::milliseconds(10);
+
 using OnError = std::function<void(const std::string& address, std::exception_ptr error)>;
 
 bool isShortage(int error) {
@@ -26,6 +29,8 @@ bool isShortage(int error) {
 Task<Stream> acceptAt(std::shared_ptr<Endpoint> listener) {
   if (listener->turnIsOver()) co_await NextTurn();
   for (;;) {
+    if (loop::currentLoop().draining())
+      throw Error::gone("accepting connections: this process is about to end", {});
     os::Fd accepted;
     const os::SocketResult result = os::acceptFrom(listener->fd(), accepted);
     if (result.state == os::SocketState::done) co_return Stream::fromFd(accepted.release());
@@ -61,19 +66,22 @@ Task<> handle(const Listener::Handler& handler, Stream peer, const OnError& onEr
 Task<> serveAt(std::shared_ptr<Endpoint> listener, Listener::Handler handler, OnError onError) {
   // After what it refers to, so that it goes first.
   loop::TaskGroup connections([](std::exception_ptr error) { std::rethrow_exception(error); });
+  const loop::DrainNotice notice(loop::currentLoop(), [listener] { listener->wakeReaders(); });
   bool shortage = false;
-  for (;;) {
+  while (!loop::currentLoop().draining()) {
     try {
       Stream peer = co_await acceptAt(listener);
       connections.spawn(handle(handler, std::move(peer), onError));
       shortage = false;
       continue;
     } catch (const Error& error) {
+      if (loop::currentLoop().draining()) break;
       if (!isShortage(error.systemError())) throw;
       if (!std::exchange(shortage, true)) onError(os::localAddress(listener->fd()), std::current_exception());
     }
     co_await Pause(kShortagePause);
   }
+  while (connections.size() > 0) co_await Pause(kLookAgain);
 }
 
 }  // namespace

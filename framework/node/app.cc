@@ -1,9 +1,11 @@
 #include <troupe/app.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
 
+#include "node/replay.h"
 #include "node/root.h"
 #include "os/limits.h"
 #include "os/process.h"
@@ -108,7 +110,8 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .onCrash = spec.onCrash,
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
-                                .output = spec.output};
+                                .output = spec.output,
+                                .maxMessageBytes = spec.maxMessageBytes};
     worker->actorClass = &actorClass;
     worker->factory = factory;
     group.add(std::move(worker), descriptors);
@@ -137,34 +140,33 @@ struct App::State {
   std::shared_ptr<Blueprint> main;
   std::function<void()> ready = [] {};
   std::optional<supervision::Ticket> ticket;
+  std::optional<std::string> replay;  // the file of a dead letter
+  std::string name;
+  bool attachable = true;
+  DeadLetterSpec deadLetters;
 };
 
 namespace {
+
+constexpr std::size_t kLongestName = 64;
+
+bool canBeName(const std::string& name) {
+  return !name.empty() && name.size() <= kLongestName && name[0] != '.' &&
+         std::ranges::all_of(name, [](unsigned char c) { return c > ' ' && c != 0x7f && c != '/'; });
+}
+
+// Of the program's file.
+std::string nameOf(const std::vector<std::string>& arguments) {
+  const std::string program = arguments.empty() ? "" : arguments[0];
+  const std::string name = program.substr(program.rfind('/') + 1);
+  return canBeName(name) ? name : "app";
+}
 
 std::shared_ptr<Blueprint> newRoot() {
   auto blueprint = std::make_shared<Blueprint>();
   blueprint->role = wire::Role::supervisor;
   blueprint->declaration.id = "/";
   return blueprint;
-}
-
-// The part of the tree that a ticket is for.
-const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& ticket) {
-  const Blueprint* part = &root;
-  std::string path = "/";
-  while (path != ticket.path) {
-    const std::string step = supervision::stepBelow(ticket.path, path);
-    const std::string full = supervision::pathBelow(path, step);
-    const std::string& id = full == ticket.path ? ticket.declared : step;
-    const Blueprint* next = nullptr;
-    for (const auto& child : part->children) {
-      if (child->declaration.id == id) next = child.get();
-    }
-    if (next == nullptr) return nullptr;
-    part = next;
-    path = full;
-  }
-  return part;
 }
 
 [[noreturn]] void become(const Blueprint& root, supervision::Ticket ticket, const std::string& program) {
@@ -178,7 +180,7 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
     assignment.actorClass = constructible->actorClass;
     assignment.factory = constructible->factory;
   } else {
-    const Blueprint* const part = findPart(root, ticket);
+    const Blueprint* const part = supervision::findPart(root, ticket.path, ticket.declared);
     if (part == nullptr || part->actorClass == nullptr) {
       throw Error(ErrorKind::invalid,
                   "becoming " + ticket.path + ": main has declared no such child this time");
@@ -186,6 +188,7 @@ const Blueprint* findPart(const Blueprint& root, const supervision::Ticket& tick
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
   }
+  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
   os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
   actor::runActor(std::move(assignment));
 }
@@ -196,7 +199,9 @@ App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   os::fillStandardDescriptors();
   if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
   state_->program.arguments.assign(argv, argv + argc);
+  state_->name = nameOf(state_->program.arguments);
   state_->ticket = supervision::readTicket();
+  state_->replay = node::fileToReplay(state_->program.arguments);
   os::reserveTitle(argc, argv);
 }
 
@@ -227,6 +232,11 @@ net::Listener App::listen(const std::string& address) {
     const auto& listening = state_->ticket->listening;
     return index < listening.size() ? net::Listener::elsewhere(listening[index]) : net::Listener();
   }
+  if (state_->replay) {
+    // The app itself may be running, and have it.
+    state_->opened->push_back(-1);
+    return net::Listener::elsewhere(address);
+  }
   state_->listeners.push_back(net::listen(address));
   state_->opened->push_back(state_->listeners.back().fd());
   state_->program.listening.push_back(state_->listeners.back().address());
@@ -240,6 +250,19 @@ void App::supervise(SupervisorSpec spec) {
   }
   blueprint().flags = spec;
 }
+
+void App::name(std::string name) {
+  if (!canBeName(name)) {
+    throw Error(ErrorKind::invalid, "naming the app \"" + name + "\": a name has 1 to " +
+                                        std::to_string(kLongestName) +
+                                        " bytes, no '/' and no white space, and does not begin with a dot");
+  }
+  state_->name = std::move(name);
+}
+
+void App::attachable(bool yes) { state_->attachable = yes; }
+
+void App::deadLetters(DeadLetterSpec spec) { state_->deadLetters = std::move(spec); }
 
 void App::ready(std::function<void()> then) { state_->ready = std::move(then); }
 
@@ -258,11 +281,18 @@ int App::run() {
   if (state_->ticket)
     become(*blueprint, std::move(*state_->ticket),
            state_->program.arguments.empty() ? "" : state_->program.arguments[0]);
+  if (state_->replay) node::replay(*blueprint, *state_->replay);
   if (const unsigned threads = os::threadCount(); threads > 1) {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");
   }
-  node::Root root(std::move(blueprint), state_->program, state_->ready);
+  node::Root root({.blueprint = std::move(blueprint),
+                   .program = state_->program,
+                   .ready = state_->ready,
+                   .name = state_->name,
+                   .attachable = state_->attachable,
+                   .deadLetterBytes = state_->deadLetters.bytes,
+                   .deadLetterFolder = state_->deadLetters.folder});
   return root.run();
 }
 

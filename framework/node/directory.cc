@@ -2,6 +2,7 @@
 
 #include "mailbox/desk_layout.h"
 #include "mailbox/settle.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "supervision/blueprint.h"
@@ -20,15 +21,13 @@ constexpr std::uint32_t kMostRetries = 254;
 bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
 bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
 
-std::string parentOf(const std::string& path) {
-  const auto slash = path.rfind('/');
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
 }  // namespace
 
 Directory::Directory(loop::Loop& loop, Hooks hooks)
-    : loop_(loop), hooks_(std::move(hooks)), again_(loop, [this] { lookAgain(); }) {}
+    : loop_(loop),
+      hooks_(std::move(hooks)),
+      again_(loop, [this] { lookAgain(); }),
+      retiredAgain_(loop, [this] { lookAtRetired(); }) {}
 
 Entry* Directory::byPath(const std::string& path) {
   const auto found = byPath_.find(path);
@@ -83,6 +82,7 @@ void Directory::handle(const std::string& from, wire::ReceivedControl& message) 
     case wire::Control::INTRODUCE: return onIntroduce(from, message);
     case wire::Control::WATCH: return onWatch(from, message);
     case wire::Control::UNWATCH: return onUnwatch(from, message->getUnwatch());
+    case wire::Control::UNDELIVERABLE: return onUndeliverable(from, message->getUndeliverable());
     case wire::Control::MANAGE: return onManage(from, message);
     case wire::Control::MANAGED: return onManaged(from, message);
     default: hooks_.warn("a control message of " + from + " that the root does not know was dropped");
@@ -107,6 +107,11 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
                   from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
+    // As after its end: but its process has let go in order, and nobody hears of an end.
+    if (claim.getTakesOver()) {
+      entry.unsettled = entry.letGo = true;
+      forgetAcquaintances(entry);
+    }
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
@@ -146,6 +151,7 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
     byPath_.emplace(path, existing);
     byId_.emplace(existing->id, std::move(made));
   }
+  if (!isSupervisor(role)) makeArena(*existing, claim.getMaxMessageBytes());
   if (existing->name != name) {
     names_.erase(existing->name);
     existing->name = name;
@@ -183,8 +189,10 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(os::openReadEnd(mailboxOf(entry)));
     message.attach(os::openReadEnd(entry.reply));
     message.attach(std::move(desk));
+    if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
   entry.claimed = true;
+  entry.ready = false;
   ++entry.generation;
   auto granted = message->initGranted();
   granted.setActor(entry.id);
@@ -203,8 +211,9 @@ void Directory::onStarted(const std::string& from, wire::Control::Started::Reade
 // A restarted supervisor is ready: what its earlier life had, and it has not claimed again, is no part of the tree any more.
 void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   Entry* const entry = byId(up.getActor());
-  if (entry == nullptr || !isWithin(entry->path, from) || !isSupervisor(entry->role)) return;
-  if (entry->generation != up.getGeneration()) return;
+  if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != up.getGeneration()) return;
+  entry->ready = true;
+  if (!isSupervisor(entry->role)) return;
   std::vector<std::string> left;
   for (auto it = byPath_.lower_bound(entry->path + "/");
        it != byPath_.end() && isWithin(it->first, entry->path); ++it) {
@@ -234,6 +243,7 @@ void Directory::endAllBelow(const Entry& supervisor) {
 
 void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.claimed = false;
+  entry.ready = false;
   entry.pid = 0;
   entry.endReason = reason;
   entry.unsettled = !isSupervisor(entry.role);
@@ -244,7 +254,11 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   });
 
   tellWatchers(entry, reason, false);
-  // Its next process knows nobody yet.
+  forgetAcquaintances(entry);
+}
+
+// Its next process knows nobody yet.
+void Directory::forgetAcquaintances(Entry& entry) {
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
   }
@@ -274,13 +288,16 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk, entry.attempts);
+    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this));
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
   entry.unsettled = false;
+  // One that has let go still reads the replies that it has.
+  if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry.id, wire::Lane::reply);
+  settleDoubts(entry.id, entry.arena, settlement.unsent);
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
   if (settlement.dropped.size() > settlement.calls.size()) {
@@ -288,18 +305,8 @@ bool Directory::settle(Entry& entry) {
                 std::to_string(settlement.dropped.size() - settlement.calls.size()) +
                 " cast(s) in hand, which were dropped");
   }
-  for (const mailbox::CallInHand& call : settlement.calls) {
-    const Entry* const caller = byId(call.caller);
-    if (caller == nullptr || caller->generation != call.generation) continue;
-    wire::ControlMessage message;
-    auto failed = message->initCallFailed();
-    failed.setCall(call.call);
-    failed.setCallee(entry.path.c_str());
-    failed.setInterface(call.interfaceId);
-    failed.setMethod(call.method);
-    wire::write(failed.initReason(), entry.endReason);
-    notify(call.caller, std::move(message));
-  }
+  tellCallers(entry, settlement);
+  giveUp(entry, settlement);
   return true;
 }
 
@@ -348,29 +355,14 @@ bool Directory::inherit(const Entry& gone) {
       for (auto& packet : mailbox::takeUnhandled(gone.desk))
         undelivered_.push_back({{pool->id, wire::Lane::mailbox}, std::move(packet)});
     }
-    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation))
+    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation)) {
+      sendBlocks(gone.arena, unsent.to, unsent.packet);
       undelivered_.push_back({unsent.to, std::move(unsent.packet)});
+    }
   } catch (const Error& error) {
     hooks_.warn("the messages of " + gone.path + ", which has gone, are lost: " + error.message());
   }
   return true;
-}
-
-// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
-bool Directory::deliver() {
-  std::unordered_set<wire::ActorId> full;
-  std::erase_if(undelivered_, [&](const Undelivered& message) {
-    if (full.contains(message.to.actor)) return false;
-    const Entry* const entry = byId(message.to.actor);
-    if (entry == nullptr) return true;
-    const bool reply = message.to.lane == wire::Lane::reply;
-    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
-    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
-    if (state != os::PipeState::wouldBlock) return true;
-    full.insert(message.to.actor);
-    return false;
-  });
-  return undelivered_.empty();
 }
 
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {
@@ -413,8 +405,8 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   for (const wire::ActorId watcher : entry.watchers) {
     if (Entry* const other = byId(watcher)) other->watched.erase(entry.id);
   }
-  goneReasons_.emplace_back(entry.id, told);
-  if (goneReasons_.size() > kGoneRemembered) goneReasons_.pop_front();
+  gone_.push_back({entry.id, entry.path, told});
+  if (gone_.size() > kGoneRemembered) gone_.pop_front();
   if (!entry.name.empty()) names_.erase(entry.name);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
   byPath_.erase(entry.path);

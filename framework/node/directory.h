@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -23,7 +24,13 @@
 #include "loop/loop.h"
 #include "mailbox/destination.h"
 #include "node/entry.h"
+#include "wire/arena_view.h"
 #include "wire/control_message.h"
+#include "wire/letter.h"
+
+namespace troupe::mailbox {
+struct Settlement;
+}
 
 namespace troupe::node {
 
@@ -33,6 +40,8 @@ class Directory {
     // To the process that the message's `to` names; "/" is the top supervisor.
     std::function<void(wire::ControlMessage)> send;
     std::function<void(const std::string&)> warn;
+    // A message that nobody handles any more. Number, time and method are still to be added.
+    std::function<void(wire::Letter)> dead = [](const wire::Letter&) {};
   };
   Directory(loop::Loop& loop, Hooks hooks);
 
@@ -40,6 +49,10 @@ class Directory {
   void onMessage(wire::ReceivedControl& message);
 
   std::size_t size() const { return byId_.size(); }
+  const std::map<std::string, Entry*>& entries() const { return byPath_; }
+  // Puts the message into the mailbox that it was for, as a cast: nobody waits for its answer any more.
+  // Errors: gone (the actor), overloaded (its mailbox is full), invalid (it is malformed).
+  void resend(const wire::Letter& letter);
 
  private:
   // A request that was passed on to a supervisor.
@@ -49,6 +62,11 @@ class Directory {
     std::string supervisor;
   };
 
+  struct Gone {
+    wire::ActorId id = 0;
+    std::string path;
+    ExitReason reason;
+  };
   // One that has gone for good, and whose last process may be dying still.
   struct Leaving {
     std::unique_ptr<Entry> entry;
@@ -81,6 +99,7 @@ class Directory {
   void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
+  void forgetAcquaintances(Entry& entry);
   void tellWatchers(const Entry& entry, const ExitReason& reason, bool final);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);
@@ -89,6 +108,12 @@ class Directory {
   bool settle(Entry& entry);
   bool inherit(const Entry& gone);
   bool deliver();
+  void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
+  void giveUp(const Entry& entry, mailbox::Settlement& settlement);
+  void bury(const Entry& entry, const ExitReason& reason);
+  void buryMailbox(const Entry& entry, const ExitReason& reason);
+  void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
+  void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
   void lookAgain();
   void settleWaiting();
 
@@ -106,7 +131,25 @@ class Directory {
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
   void introduce(Entry& whom, Entry& to);
+  const Gone* findGone(wire::ActorId id) const;
+  void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;
+
+  // bodies.cc: large messages, and the arenas that they lie in
+  void makeArena(Entry& entry, std::size_t limit);
+  const os::Fd* arenaOf(wire::ActorId actor);
+  void forEachBlockTo(wire::ActorId actor, wire::Lane lane,
+                      const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
+  void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
+  void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
+  void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
+  void settleBlocksTo(const Entry& gone, const Entry* pool);
+  void freeBlocksIn(std::span<const std::byte> packet);
+  void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
+  void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);
+  bool isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block);
+  void retireArena(Entry& entry);
+  void lookAtRetired();
 
   loop::Loop& loop_;
   Hooks hooks_;
@@ -115,13 +158,15 @@ class Directory {
   std::unordered_map<wire::ActorId, std::unique_ptr<Entry>> byId_;
   std::map<std::string, Entry*> byPath_;  // ordered, so that what lies below a path is one stretch
   std::unordered_map<std::string, wire::ActorId> names_;
-  std::deque<std::pair<wire::ActorId, ExitReason>> goneReasons_;  // of the last ones that have gone
+  std::deque<Gone> gone_;  // the last ones
   std::vector<WaitingClaim> waiting_;
   std::unordered_map<std::uint64_t, Passed> passed_;
   std::vector<Leaving> leaving_;
   // Messages that those who have gone for good left, on their way.
   std::deque<Undelivered> undelivered_;
   loop::Timer again_;
+  std::vector<RetiredArena> retired_;
+  loop::Timer retiredAgain_;
 };
 
 }  // namespace troupe::node

@@ -24,6 +24,7 @@ struct Entry {
 
   std::uint32_t generation = 0;  // counts the claims
   bool claimed = false;          // a process has it, or is about to
+  bool ready = false;            // that process has become ready
   pid_t pid = 0;
   // The supervisor's life in which it was claimed last: what a restarted supervisor does not claim again has gone.
   std::uint32_t supervisorGeneration = 0;
@@ -32,10 +33,12 @@ struct Entry {
   os::Fd mailbox;
   os::Fd reply;
   os::Fd desk;
+  os::Fd arena;  // its large messages
   // So often a message may be in the hands of a process that dies.
   unsigned attempts = 1;
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
+  bool letGo = false;  // that process has not ended, but handed over
   ExitReason endReason;
 
   std::unordered_set<wire::ActorId> holders;   // were introduced to it
@@ -46,6 +49,13 @@ struct Entry {
 
 // By then the process that holds on to a desk is no process of an earlier life that is just dying.
 inline constexpr auto kDeskPatience = std::chrono::seconds(10);
+// The arena of an actor that has gone for good, while messages lie in it that have not been read.
+struct RetiredArena {
+  wire::ActorId actor = 0;
+  os::Fd arena;
+  os::Fd desk;         // locked, as long as its last process lives
+  bool alone = false;  // nobody writes to it any more
+};
 
 // A claim that waits until no process of an earlier life has the desk any more.
 struct WaitingClaim {

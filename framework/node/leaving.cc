@@ -3,9 +3,34 @@
 #include <algorithm>
 
 #include "node/directory.h"
+#include "node/names.h"
+#include "os/packet_pipe.h"
 #include "wire/reason_codec.h"
 
 namespace troupe::node {
+
+// False where some have to wait for room. Those that wait keep their order, and hold up nobody else's.
+bool Directory::deliver() {
+  std::unordered_set<wire::ActorId> full;
+  std::erase_if(undelivered_, [&](const Undelivered& message) {
+    if (full.contains(message.to.actor)) return false;
+    const Entry* const entry = byId(message.to.actor);
+    if (entry == nullptr) {
+      freeBlocksIn(message.packet);
+      const Gone* const gone = findGone(message.to.actor);
+      if (gone != nullptr && message.to.lane == wire::Lane::mailbox)
+        buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, message.packet);
+      return true;
+    }
+    const bool reply = message.to.lane == wire::Lane::reply;
+    const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
+    const auto state = os::writePacket(pipe.get(), message.packet.data(), message.packet.size());
+    if (state != os::PipeState::wouldBlock) return true;
+    full.insert(message.to.actor);
+    return false;
+  });
+  return undelivered_.empty();
+}
 
 // False where it has to be called again.
 bool Directory::finishLeaving() {
@@ -22,6 +47,7 @@ bool Directory::leave(Leaving& leaving) {
     const bool patient = loop::Clock::now() - leaving.since < kDeskPatience;
     if ((entry.unsettled && !settle(entry) && patient) || (!inherit(entry) && patient)) return false;
     leaving.inherited = true;
+    bury(entry, leaving.reason);
     deliver();
   }
   std::erase_if(entry.holders, [&](wire::ActorId holder) {
@@ -34,7 +60,12 @@ bool Directory::leave(Leaving& leaving) {
     if (Entry* const other = byId(holder)) other->held.erase(entry.id);
     return true;
   });
-  return entry.holders.empty();
+  if (!entry.holders.empty()) return false;
+  // What has come meanwhile, from those who did not know yet.
+  buryMailbox(entry, leaving.reason);
+  settleBlocksTo(entry, byPath(parentOf(entry.path)));
+  retireArena(entry);
+  return true;
 }
 
 bool Directory::awaitsAnswers(wire::ActorId whom) const {

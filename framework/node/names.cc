@@ -17,4 +17,9 @@ std::vector<std::string> candidates(const std::string& asker, const std::string&
   return paths;
 }
 
+std::string parentOf(const std::string& path) {
+  const auto slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
 }  // namespace troupe::node

@@ -4,6 +4,7 @@
 #include "node/directory.h"
 #include "node/names.h"
 #include "os/packet_pipe.h"
+#include "os/shared_memory.h"
 #include "supervision/blueprint.h"
 #include "wire/reason_codec.h"
 
@@ -72,20 +73,27 @@ void Directory::introduce(Entry& whom, Entry& to) {
   to.holders.insert(whom.id);
 }
 
+const Directory::Gone* Directory::findGone(wire::ActorId id) const {
+  const auto found =
+      std::find_if(gone_.rbegin(), gone_.rend(), [id](const Gone& gone) { return gone.id == id; });
+  return found == gone_.rend() ? nullptr : &*found;
+}
+
 Error Directory::goneError(wire::ActorId id) const {
-  for (auto it = goneReasons_.rbegin(); it != goneReasons_.rend(); ++it) {
-    if (it->first == id) return Error::gone("it has stopped for good: " + it->second.toString(), it->second);
-  }
+  if (const Gone* const gone = findGone(id))
+    return Error::gone("it has stopped for good: " + gone->reason.toString(), gone->reason);
   return Error::gone(id <= lastId_ ? "it has stopped for good" : "there has never been such an actor", {});
 }
 
 void Directory::onIntroduce(const std::string& from, wire::ReceivedControl& message) {
   Entry* const asker = byPath(from);
   Entry* const entry = byId(message->getIntroduce().getActor());
-  if (asker == nullptr || entry == nullptr) {
+  const bool arena = message->getIntroduce().getLane() == static_cast<std::uint8_t>(wire::Lane::arena);
+  if (asker == nullptr || (entry == nullptr && !arena)) {
     return fail(from, message->getRequest(), goneError(message->getIntroduce().getActor()));
   }
   try {
+    if (arena) return introduceArena(*asker, entry, message);
     const bool reply = message->getIntroduce().getLane() == static_cast<std::uint8_t>(wire::Lane::reply);
     const os::Fd& pipe = reply ? entry->reply : mailboxOf(*entry);
     if (!pipe.valid()) throw Error(ErrorKind::invalid, entry->path + " is a supervisor: it has no mailbox");
@@ -97,6 +105,17 @@ void Directory::onIntroduce(const std::string& from, wire::ReceivedControl& mess
   } catch (const Error& error) {
     fail(from, message->getRequest(), error);
   }
+}
+
+// An arena outlives its actor as long as messages lie in it.
+void Directory::introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message) {
+  const os::Fd* const arena = arenaOf(message->getIntroduce().getActor());
+  if (arena == nullptr) throw goneError(message->getIntroduce().getActor());
+  wire::ControlMessage introduced;
+  introduced->initIntroduced().setGone(entry == nullptr);
+  introduced.attach(os::openSharedMemory(*arena));
+  if (entry != nullptr) introduce(asker, *entry);
+  answer(asker.path, message->getRequest(), std::move(introduced));
 }
 
 void Directory::onWatch(const std::string& from, wire::ReceivedControl& message) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <utility>
 
 #include "os/limits.h"
 #include "os/process.h"
@@ -23,20 +24,26 @@ int exitCodeOf(const ExitReason& reason) {
 
 }  // namespace
 
-Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision::Program program,
-           std::function<void()> ready)
-    // Another child may be called "main" too, and is nothing special: App::main alone has the standard input.
-    : hasMain_(!blueprint->children.empty() && blueprint->children.back()->keepStandardInput),
+Root::Root(Setup setup)
+    : name_(setup.name),
+      attachable_(setup.attachable),
+      // Another child may be called "main" too, and is nothing special: App::main alone has the standard input.
+      hasMain_(!setup.blueprint->children.empty() && setup.blueprint->children.back()->keepStandardInput),
       signals_({SIGCHLD, SIGINT, SIGTERM}),
-      directory_(loop_, {.send =
-                             [this](wire::ControlMessage message) {
-                               auto looped = wire::ReceivedControl::looped(message);
-                               top_.fromAbove(looped);
-                             },
-                         .warn = [this](const std::string& what) { top_.log().warning(what); }}),
+      deadLetters_({.app = setup.name,
+                    .bytes = setup.deadLetterBytes,
+                    .folder = setup.deadLetterFolder,
+                    .methodName =
+                        [blueprint = setup.blueprint](std::uint64_t interfaceId, std::uint16_t method) {
+                          return supervision::methodName(*blueprint, interfaceId, method);
+                        },
+                    .warn = [this](const std::string& what) { top_.log().warning(what); }}),
+      directory_(loop_, {.send = [this](wire::ControlMessage message) { send(std::move(message)); },
+                         .warn = [this](const std::string& what) { top_.log().warning(what); },
+                         .dead = [this](wire::Letter letter) { deadLetters_.take(std::move(letter)); }}),
       top_(loop_, {.path = "/",
-                   .blueprint = std::move(blueprint),
-                   .program = std::move(program),
+                   .blueprint = std::move(setup.blueprint),
+                   .program = std::move(setup.program),
                    // Not at once: the supervisor must have done with what it is doing.
                    .up =
                        [this](wire::ControlMessage message) {
@@ -44,17 +51,28 @@ Root::Root(std::shared_ptr<const supervision::Blueprint> blueprint, supervision:
                              std::make_shared<wire::ReceivedControl>(wire::ReceivedControl::looped(message));
                          loop_.post([this, looped] { directory_.onMessage(*looped); });
                        },
-                   .ready = std::move(ready),
+                   .ready = std::move(setup.ready),
                    .finished = [this](const ExitReason& reason) { onFinished(reason); },
                    .forgotten = [this](const std::string& id,
                                        const ExitReason& reason) { onForgotten(id, reason); }}),
+      clients_(loop_,
+               {directory_, deadLetters_.letters(),
+                [this] { loop_.post([this] { stopAsAsked("the command troupe stop"); }); }},
+               [this](const std::string& what) { top_.log().warning(what); }),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable, [this](bool, bool) { onSignals(); }) {}
+
+void Root::send(wire::ControlMessage message) {
+  auto looped = wire::ReceivedControl::looped(message);
+  if (Clients::isClient(wire::toString(looped->getTo()))) return clients_.answered(looped);
+  top_.fromAbove(looped);
+}
 
 int Root::run() {
   os::raiseDescriptorLimit();
   guests_ = os::childrenOfThisProcess();
   os::adoptOrphans();
   os::ignoreBrokenPipes();
+  if (attachable_) clients_.open(name_);
   top_.begin();
   if (!finished_) loop_.run();
   top_.finishOutput();
@@ -78,9 +96,12 @@ void Root::onStopSignal(int signal) {
     code_ = 128 + signal;
     return top_.killAll();
   }
-  if (stopping_) return;
-  stopping_ = true;
-  top_.stop({.kind = ExitKind::shutdown, .text = signalName(signal)});
+  stopAsAsked(signalName(signal));
+}
+
+void Root::stopAsAsked(const std::string& why) {
+  if (std::exchange(stopping_, true)) return;
+  top_.stop({.kind = ExitKind::shutdown, .text = why});
 }
 
 void Root::onForgotten(const std::string& id, const ExitReason& reason) {

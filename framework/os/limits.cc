@@ -3,6 +3,7 @@
 #include <sched.h>
 #include <sys/resource.h>
 #include <troupe/error.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <fstream>
@@ -65,6 +66,10 @@ unsigned usableCores() {
   const unsigned all = std::thread::hardware_concurrency();
   return all == 0 ? 1 : all;
 }
+
+std::size_t pageBytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
+
+double ticksPerSecond() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
 OutOfMemoryWatch::OutOfMemoryWatch() : seen_(count()) {}
 

@@ -11,6 +11,9 @@ std::size_t raiseDescriptorLimit();
 std::size_t descriptorLimit();
 // The number of cores that this process may run on, at least 1.
 unsigned usableCores();
+// The units of /proc: of memory, and of time.
+std::size_t pageBytes();
+double ticksPerSecond();
 
 // Notices kills by the kernel's out-of-memory killer, by its counters (of this process's control group, or
 // the machine's).

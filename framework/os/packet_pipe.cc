@@ -1,10 +1,12 @@
 #include "os/packet_pipe.h"
 
 #include <fcntl.h>
+#include <sys/ioctl.h>
 #include <troupe/error.h>
 #include <unistd.h>
 
 #include <cerrno>
+#include <climits>
 #include <string>
 
 namespace troupe::os {
@@ -51,6 +53,11 @@ PacketRead readPacket(int fd, void* into) {
   }
 }
 
+std::size_t waitingBytes(int fd) {
+  int bytes = 0;
+  return ::ioctl(fd, FIONREAD, &bytes) < 0 ? 0 : static_cast<std::size_t>(bytes);
+}
+
 PipeState writePacket(int fd, const void* packet, std::size_t bytes) {
   if (bytes == 0 || bytes > kPacketBytes)
     throw Error(ErrorKind::invalid,
@@ -61,6 +68,20 @@ PipeState writePacket(int fd, const void* packet, std::size_t bytes) {
     if (errno == EPIPE) return PipeState::closed;
     if (errno != EINTR)
       throw Error::system("cannot write a packet to descriptor " + std::to_string(fd), errno);
+  }
+}
+
+std::optional<std::vector<std::vector<std::byte>>> peekPackets(const Fd& keeper) {
+  const int bytes = ::fcntl(keeper.get(), F_GETPIPE_SZ);
+  const Fd copy = makePacketPipe(static_cast<std::size_t>(bytes));
+  if (bytes < 0 || ::fcntl(copy.get(), F_GETPIPE_SZ) < bytes) return std::nullopt;
+  if (::tee(keeper.get(), copy.get(), INT_MAX, SPLICE_F_NONBLOCK) < 0 && errno != EAGAIN) return std::nullopt;
+  std::vector<std::vector<std::byte>> packets;
+  std::vector<std::byte> packet(kPacketBytes);
+  for (;;) {
+    const PacketRead read = readPacket(copy.get(), packet.data());
+    if (read.state != PipeState::done) return packets;
+    packets.emplace_back(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(read.bytes));
   }
 }
 

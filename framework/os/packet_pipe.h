@@ -11,6 +11,8 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
+#include <vector>
 
 #include "os/fd.h"
 
@@ -37,6 +39,11 @@ struct PacketRead {
 
 // Reads one packet into `into`, which must have room for kPacketBytes. EINTR is retried.
 PacketRead readPacket(int fd, void* into);
+// How many bytes nobody has read yet; 0 where that can't be told.
+std::size_t waitingBytes(int fd);
 PipeState writePacket(int fd, const void* packet, std::size_t bytes);
+
+// Copies of all packets that lie in a pipe, which stay there. Nothing where the system has no room for that. Errors: system.
+std::optional<std::vector<std::vector<std::byte>>> peekPackets(const Fd& keeper);
 
 }  // namespace troupe::os

@@ -154,14 +154,15 @@ void endProcess(int code) {
   ::_exit(code);
 }
 
-int execAgain(const std::vector<std::string>& arguments,
+int execAgain(const std::string& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep) {
   std::vector<std::string> argumentTexts = arguments;
   std::vector<std::string> environmentTexts = environmentWith(extra);
   for (const int fd : keep)
     if (::fcntl(fd, F_SETFD, 0) < 0) return errno;
   flushOutput();
-  ::execve("/proc/self/exe", pointersTo(argumentTexts).data(), pointersTo(environmentTexts).data());
+  ::execve(image.empty() ? "/proc/self/exe" : image.c_str(), pointersTo(argumentTexts).data(),
+           pointersTo(environmentTexts).data());
   return errno;
 }
 

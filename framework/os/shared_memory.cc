@@ -20,6 +20,12 @@ struct flock wholeFile() {
   return lock;
 }
 
+struct stat statusOf(const Fd& memory) {
+  struct stat status = {};
+  if (::fstat(memory.get(), &status) < 0) throw Error::system("cannot look at shared memory", errno);
+  return status;
+}
+
 }  // namespace
 
 Fd makeSharedMemory(const std::string& name, std::size_t bytes) {
@@ -46,11 +52,27 @@ bool keepsItsSize(const Fd& memory) {
   return seals >= 0 && (seals & F_SEAL_SHRINK) != 0;
 }
 
+std::size_t sizeOf(const Fd& memory) { return static_cast<std::size_t>(statusOf(memory).st_size); }
+
+bool isUntouched(const Fd& memory) { return statusOf(memory).st_blocks == 0; }
+
+bool punchHole(const Fd& memory, std::size_t offset, std::size_t bytes) {
+  return ::fallocate(memory.get(), FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, static_cast<off_t>(offset),
+                     static_cast<off_t>(bytes)) == 0;
+}
+
 bool tryLock(const Fd& memory) {
   struct flock lock = wholeFile();
   if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;
   if (errno == EAGAIN || errno == EACCES) return false;
   throw Error::system("cannot lock shared memory", errno);
+}
+
+void unlock(const Fd& memory) {
+  struct flock lock = wholeFile();
+  lock.l_type = F_UNLCK;
+  if (::fcntl(memory.get(), F_OFD_SETLK, &lock) < 0)
+    throw Error::system("cannot unlock shared memory", errno);
 }
 
 bool lockedByAnother(const Fd& memory) {
@@ -61,10 +83,9 @@ bool lockedByAnother(const Fd& memory) {
 }
 
 Mapping::Mapping(const Fd& memory, std::size_t bytes) : bytes_(bytes) {
-  struct stat status = {};
-  if (::fstat(memory.get(), &status) < 0) throw Error::system("cannot look at shared memory", errno);
-  if (static_cast<std::size_t>(status.st_size) < bytes)
-    throw Error(ErrorKind::invalid, "a shared memory of " + std::to_string(status.st_size) +
+  const std::size_t has = sizeOf(memory);
+  if (has < bytes)
+    throw Error(ErrorKind::invalid, "a shared memory of " + std::to_string(has) +
                                         " bytes is too small: " + std::to_string(bytes) + " are needed");
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
   if (mapped == MAP_FAILED)

@@ -22,9 +22,17 @@ Fd openSharedMemory(const Fd& memory);
 // True where nobody can make it smaller, which would kill whoever has it mapped: of memory that a peer has sent.
 bool keepsItsSize(const Fd& memory);
 
+std::size_t sizeOf(const Fd& memory);
+// True where no page of it is in use, by anybody. Errors: system, also above.
+bool isUntouched(const Fd& memory);
+// Gives a stretch back to the system: it is zero from then on. False where that can't be done.
+bool punchHole(const Fd& memory, std::size_t offset, std::size_t bytes);
+
 // Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
 // system.
 bool tryLock(const Fd& memory);
+// Lets go of it: closing the descriptor does not, as long as the memory is mapped through its description.
+void unlock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);
 

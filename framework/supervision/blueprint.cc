@@ -11,6 +11,33 @@ std::vector<InheritedDescriptor> Blueprint::allDescriptors() const {
   return all;
 }
 
+const Blueprint* findPart(const Blueprint& tree, const std::string& path, const std::string& declared) {
+  const Blueprint* part = &tree;
+  std::string at = "/";
+  while (at != path) {
+    const std::string step = stepBelow(path, at);
+    const std::string full = pathBelow(at, step);
+    const std::string& id = full == path ? declared : step;
+    const Blueprint* next = nullptr;
+    for (const auto& child : part->children) {
+      if (child->declaration.id == id) next = child.get();
+    }
+    if (next == nullptr) return nullptr;
+    part = next;
+    at = full;
+  }
+  return part;
+}
+
+std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::uint16_t method) {
+  if (tree.actorClass != nullptr) return tree.actorClass->methodName(interfaceId, method);
+  for (const auto& child : tree.children) {
+    std::string name = methodName(*child, interfaceId, method);
+    if (!name.empty()) return name;
+  }
+  return {};
+}
+
 std::string pathBelow(const std::string& supervisor, const std::string& id) {
   return supervisor == "/" ? "/" + id : supervisor + "/" + id;
 }

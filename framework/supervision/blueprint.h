@@ -6,6 +6,7 @@
 #include <troupe/actor_class.h>
 #include <troupe/spec.h>
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
@@ -48,6 +49,12 @@ struct Blueprint {
   // Its own and those of all below it.
   std::vector<InheritedDescriptor> allDescriptors() const;
 };
+
+// The part of the tree at `path`; its last step is `declared` in the tree: of an instance, the template. Null, where there is none.
+const Blueprint* findPart(const Blueprint& tree, const std::string& path, const std::string& declared);
+
+// "Greeter.greet", from the actor classes of the tree; empty where none of them knows the interface.
+std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::uint16_t method);
 
 // "/shop" and "till" make "/shop/till"; the root's path is "/".
 std::string pathBelow(const std::string& supervisor, const std::string& id);

@@ -19,6 +19,14 @@ namespace troupe::supervision {
 struct Maker {
   std::shared_ptr<const Blueprint> blueprint;
   std::vector<Argument> arguments;
+  std::string image = {};  // of a newer program, once it was upgraded
+};
+
+// What a process is to its child's place.
+enum class Part : std::uint8_t {
+  current,     // it is the child
+  understudy,  // of a newer program: it waits to take over
+  retired,     // it has handed over, and ends by and by
 };
 
 struct Child {
@@ -41,6 +49,7 @@ struct Child {
   std::optional<ExitReason> killedFor;  // why this supervisor killed it
   std::unique_ptr<loop::Timer> watchdog;
   bool pongAwaited = false;
+  Part part = Part::current;
 
   bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
 };

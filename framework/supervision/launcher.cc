@@ -25,12 +25,13 @@ std::string titleOf(const std::string& path, const Program& program) {
   return path + " (" + name.substr(name.rfind('/') + 1) + ")";
 }
 
-[[noreturn]] void execChild(Ticket ticket, const Program& program) {
+[[noreturn]] void execChild(Ticket ticket, const Program& program, const std::string& image) {
   try {
     const WrittenTicket written = writeTicket(ticket);
-    const int error = os::execAgain(program.arguments,
+    const int error = os::execAgain(image, program.arguments,
                                     {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
-    failToStart(ticket.assignment.control, "exec of this program failed", error);
+    failToStart(ticket.assignment.control, "exec of " + (image.empty() ? "this program" : image) + " failed",
+                error);
   } catch (const Error& error) {
     failToStart(ticket.assignment.control, error.message(), error.systemError());
   }
@@ -52,7 +53,8 @@ void takeOver(std::vector<Argument>& arguments) {
   loop.abandon();
   actor::Assignment& assignment = order.ticket.assignment;
   settings.keep.push_back(control.get());
-  for (const os::Fd* fd : {&assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
+  for (const os::Fd* fd :
+       {&assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk, &assignment.ends.arena}) {
     if (fd->valid()) settings.keep.push_back(fd->get());
   }
   for (const Argument& argument : assignment.arguments) {
@@ -69,10 +71,10 @@ void takeOver(std::vector<Argument>& arguments) {
   }
   takeOver(assignment.arguments);
   assignment.control = std::move(control);
-  if (order.spec.launch == Launch::exec) {
+  if (order.spec.launch == Launch::exec || !order.image.empty()) {
     order.ticket.inherited = order.blueprint->descriptors;
     order.ticket.listening = program.listening;
-    execChild(std::move(order.ticket), program);
+    execChild(std::move(order.ticket), program, order.image);
   }
   actor::runActor(std::move(assignment));
 }

@@ -118,6 +118,8 @@ void checkChild(const std::string& supervisor, const SupervisorSpec& flags, cons
                 "it must not be negative");
   checkEnum(check, child.spec.launch, Launch::exec, "launch");
   checkEnum(check, child.spec.output, Output::inherited, "output");
+  check.require(child.spec.maxMessageBytes <= kLargestMessage, "maxMessageBytes",
+                std::to_string(child.spec.maxMessageBytes), "at most 536870912 (512 MiB) are allowed");
   checkCombination(check, flags, child);
 }
 

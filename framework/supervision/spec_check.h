@@ -14,6 +14,9 @@ namespace troupe::supervision {
 // control characters.
 inline constexpr std::size_t kLongestId = 128;
 
+// A list of Cap'n Proto holds no more.
+inline constexpr std::size_t kLargestMessage = std::size_t{512} << 20;
+
 void checkSupervisor(const std::string& supervisor, const SupervisorSpec& flags);
 
 // The child by itself, and together with its supervisor's flags.

@@ -146,7 +146,7 @@ void Supervisor::act(const Finish& action) { setup_.finished(action.reason); }
 
 // --- Endpoints, and the process ---
 
-void Supervisor::claim(Child& child) {
+void Supervisor::claim(Child& child, bool takesOver) {
   const Blueprint& blueprint = *child.blueprint;
   wire::ControlMessage message;
   child.claim = ++lastRequest_;
@@ -160,6 +160,8 @@ void Supervisor::claim(Child& child) {
   for (unsigned i = 0; i < list.size(); ++i) list.set(i, interfaces[i]);
   claim.setName(child.spec.name.string().c_str());
   claim.setMailboxBytes(child.spec.mailboxBytes);
+  claim.setMaxMessageBytes(child.spec.maxMessageBytes);
+  claim.setTakesOver(takesOver);
   claim.setRetries(child.spec.onCrash.retries);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
@@ -182,17 +184,23 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     if (message->isFailed()) throw wire::read(message->getFailed());
     child.actor = message->getGranted().getActor();
     child.generation = message->getGranted().getGeneration();
-    launchChild(child, message);
+    if (child.pid != 0) return takeOver(child, message);
+    launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message));
+    tellStarted(child);
   } catch (const Error& error) {
+    if (child.pid != 0) return kill(child, {.kind = ExitKind::notStarted, .text = error.message()});
     endedSoon(child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
   }
 }
 
-void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
+void Supervisor::launchChild(Child& child, wire::GrantedEnds ends) {
   const Maker& maker = makers_.at(child.key);
   LaunchOrder order;
   order.blueprint = maker.blueprint.get();
   order.spec = child.spec;
+  order.image = maker.image;
+  if (const auto upgrade = upgrades_.find(child.key); child.part == Part::understudy)
+    order.image = upgrade->second.image;
   order.ticket.path = child.path;
   order.ticket.declared = maker.blueprint->declaration.id;
   if (!declared_.contains(order.ticket.declared) && maker.blueprint->actorClass != nullptr) {
@@ -213,7 +221,8 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
                      .control = std::move(control)});
     };
   } else {
-    assignment.ends = {granted.take(0), granted.take(1), granted.take(2)};
+    assignment.ends = std::move(ends);
+    assignment.maxMessageBytes = child.spec.maxMessageBytes;
   }
   Launched launched = launch(std::move(order), loop_, setup_.program);
   child.pid = launched.pid;
@@ -235,6 +244,9 @@ void Supervisor::launchChild(Child& child, wire::ReceivedControl& granted) {
               [this, &child] {
                 kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"});
               }});
+}
+
+void Supervisor::tellStarted(const Child& child) {
   wire::ControlMessage started;
   auto to = started->initStarted();
   to.setActor(child.actor);
@@ -277,17 +289,21 @@ void Supervisor::erase(Child& child) {
 void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
   const bool own = message->getFrom().size() == 0;
   switch (message->which()) {
+    case wire::Control::PREPARED: return onPrepared(child);
+    case wire::Control::HANDED_OVER: return onHandedOver(child);
     case wire::Control::READY:
       if (own) onReady(child, message);
       return;
     case wire::Control::LEAVING:
       if (!own || child.said) return;
       child.said = wire::read(message->getLeaving());
-      if (child.said->kind == ExitKind::shutdown)
+      if (child.said->kind == ExitKind::shutdown && child.part == Part::current)
         apply(core_.leaving(Clock::now(), child.key, child.incarnation));
       return;
     case wire::Control::PONG: child.pongAwaited = false; return;
-    default: return sendUp(child, message);
+    default:
+      // Answers would go to the process that is the child now.
+      if (child.part == Part::current) sendUp(child, message);
   }
 }
 
@@ -300,6 +316,7 @@ void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
   to.setActor(child.actor);
   to.setGeneration(child.generation);
   setup_.up(std::move(up));
+  if (upgrades_.contains(child.key)) return upgraded(child);
   const auto ready = message->getReady();
   apply(core_.ready(Clock::now(), child.key, child.incarnation,
                     ready.getIgnored() ? Core::Outcome::ignored : Core::Outcome::started,
@@ -312,6 +329,7 @@ bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
     case wire::Control::INTRODUCE:
     case wire::Control::WATCH:
     case wire::Control::UNWATCH:
+    case wire::Control::UNDELIVERABLE:
     case wire::Control::MANAGE: return true;
     case wire::Control::CLAIM:
     case wire::Control::ENDED:
@@ -382,6 +400,7 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   child.lane->receivePending();
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
   const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
+  if (endedInUpgrade(child, reason)) return;
   const auto key = child.key;
   const auto incarnation = child.incarnation;
   tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,

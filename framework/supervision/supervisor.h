@@ -66,6 +66,17 @@ class Supervisor {
     std::uint64_t request = 0;
   };
 
+  // The replacement of a child's process by one of a newer program.
+  struct Upgrade {
+    Asked asked;
+    std::string image;
+    std::unique_ptr<Child> next;  // until it takes over
+    std::unique_ptr<Child> old;   // from then on, until the other one is ready
+    bool handingOver = false;     // the older one was asked to let go, or has
+    bool answered = false;        // it has failed, and the older one is to have its mailbox back
+    std::unique_ptr<loop::Timer> limit;
+  };
+
   void apply(const Actions& actions);
   void act(const Start& action);
   void act(const AskStop& action);
@@ -79,9 +90,10 @@ class Supervisor {
   void act(const Finish& action);
 
   Maker makerFor(const Start& action);
-  void claim(Child& child);
+  void claim(Child& child, bool takesOver = false);
   void onGrant(wire::ReceivedControl& message);
-  void launchChild(Child& child, wire::ReceivedControl& granted);
+  void launchChild(Child& child, wire::GrantedEnds ends);
+  void tellStarted(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
   void endedSoon(const Child& child, ExitReason reason);
   Child* find(ChildKey key, Incarnation incarnation);
@@ -96,6 +108,17 @@ class Supervisor {
   void watchHealth(Child& child);
   void onEnd(Child& child, const os::ProcessEnd& end);
   void tellEnded(const Child& child, const ExitReason& reason);
+
+  // upgrade.cc
+  void beginUpgrade(const Asked& asked, const std::string& id, const std::string& image);
+  void onPrepared(Child& next);
+  void onHandedOver(Child& old);
+  void takeOver(Child& child, wire::ReceivedControl& granted);
+  void upgraded(Child& child);
+  void failUpgrade(ChildKey key, const ExitReason& why);
+  void retire(std::unique_ptr<Child> old);
+  // True where the end of this process is no end of its child.
+  bool endedInUpgrade(Child& child, const ExitReason& reason);
 
   // supervisor_requests.cc
   void onManage(wire::ReceivedControl& message);
@@ -119,6 +142,8 @@ class Supervisor {
   std::unordered_map<pid_t, Child*> byPid_;
   std::unordered_map<std::string, Child*> byId_;
   std::unordered_map<std::uint64_t, Child*> claims_;
+  std::unordered_map<ChildKey, Upgrade> upgrades_;
+  std::unordered_map<pid_t, std::unique_ptr<Child>> retired_;
   std::unordered_map<ChildKey, Maker> makers_;
   std::map<std::string, std::shared_ptr<const Blueprint>> declared_;
   std::map<std::string, std::deque<Wanted>> wanted_;  // by the declared id

@@ -15,7 +15,16 @@ void Supervisor::onManage(wire::ReceivedControl& message) {
     const auto asker = byId_.find(stepBelow(from, setup_.path));
     if (asker != byId_.end()) caller.child = asker->second->key;
   }
-  asked_.emplace(token, Asked{.from = from, .request = message->getRequest()});
+  const Asked asked{.from = from, .request = message->getRequest()};
+  if (message->getManage().isUpgrade()) {
+    const auto upgrade = message->getManage().getUpgrade();
+    try {
+      return beginUpgrade(asked, wire::toString(upgrade.getId()), wire::toString(upgrade.getImage()));
+    } catch (const Error& error) {
+      return answer(asked, error);
+    }
+  }
+  asked_.emplace(token, asked);
   try {
     apply(request(caller, message));
   } catch (const Error& error) {
@@ -51,6 +60,7 @@ Actions Supervisor::request(Caller caller, wire::ReceivedControl& message) {
       return core_.change(now, caller, change);
     }
     case wire::Manage::CHANGE_CHILDREN: return requestChange(caller, manage.getChangeChildren());
+    case wire::Manage::UPGRADE: break;
   }
   throw Error(ErrorKind::invalid, setup_.path + ": a request that this version does not know");
 }

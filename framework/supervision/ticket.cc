@@ -45,13 +45,15 @@ WrittenTicket writeTicket(Ticket& ticket) {
   root.setMailbox(assignment.ends.mailbox.get());
   root.setReply(assignment.ends.reply.get());
   root.setDesk(assignment.ends.desk.get());
+  root.setArena(assignment.ends.arena.get());
+  root.setMaxMessageBytes(assignment.maxMessageBytes);
   actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
                message);
   auto descriptors = root.initDescriptors(static_cast<unsigned>(message.descriptors().size()));
 
   WrittenTicket written;
-  for (const os::Fd* fd :
-       {&assignment.control, &assignment.ends.mailbox, &assignment.ends.reply, &assignment.ends.desk}) {
+  for (const os::Fd* fd : {&assignment.control, &assignment.ends.mailbox, &assignment.ends.reply,
+                           &assignment.ends.desk, &assignment.ends.arena}) {
     if (fd->valid()) written.keep.push_back(fd->get());
   }
   for (unsigned i = 0; i < descriptors.size(); ++i) {
@@ -111,7 +113,8 @@ std::optional<Ticket> readTicket() {
     ticket.assignment.generation = root.getGeneration();
     ticket.assignment.control = inherited(root.getControl());
     ticket.assignment.ends = {inherited(root.getMailbox()), inherited(root.getReply()),
-                              inherited(root.getDesk())};
+                              inherited(root.getDesk()), inherited(root.getArena())};
+    ticket.assignment.maxMessageBytes = root.getMaxMessageBytes();
     ticket.assignment.arguments = actor::read(root.getArguments(), carrier);
     return ticket;
   } catch (const kj::Exception& exception) {

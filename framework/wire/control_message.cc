@@ -64,6 +64,10 @@ os::Fd ReceivedControl::take(std::size_t index) {
   return std::move(descriptors_[index]);
 }
 
+GrantedEnds takeEnds(ReceivedControl& message) {
+  return {message.take(0), message.take(1), message.take(2), message.has(3) ? message.take(3) : os::Fd()};
+}
+
 ControlMessage forwarded(ReceivedControl& received) {
   ControlMessage message;
   message.assign(received.root());

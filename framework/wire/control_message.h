@@ -28,14 +28,15 @@ enum class Role : std::uint8_t {
   pool,        // a supervisor with a mailbox that its children share
 };
 
-// Which pipe of an actor (Control.introduce.lane).
-enum class Lane : std::uint8_t { mailbox, reply };
+// Which pipe of an actor, or its arena (Control.introduce.lane).
+enum class Lane : std::uint8_t { mailbox, reply, arena };
 
 // The descriptors of a `granted` message, in this order; those that a role has no use for are missing.
 struct GrantedEnds {
   os::Fd mailbox;  // read end; actor and poolWorker
   os::Fd reply;    // read end; actor and poolWorker
   os::Fd desk;     // actor and poolWorker; its description holds the lock
+  os::Fd arena;    // actor and poolWorker, unless their messages must fit a packet
 };
 
 // A message being made.
@@ -85,6 +86,9 @@ class ReceivedControl {
   Control::Reader root_;
   std::vector<os::Fd> descriptors_;
 };
+
+// The descriptors of `granted`. Errors: invalid, where one is missing.
+GrantedEnds takeEnds(ReceivedControl& message);
 
 // A copy of a received message, to be sent on.
 ControlMessage forwarded(ReceivedControl& received);

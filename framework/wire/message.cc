@@ -3,11 +3,19 @@
 #include <kj/debug.h>
 #include <troupe/error.h>
 
+#include <algorithm>
+#include <cstring>
 #include <limits>
+#include <new>
 
 namespace troupe::wire {
 
 namespace {
+
+// Smaller ones would be many: a message grows in few steps.
+constexpr std::size_t kLeastBlockWords = 2 * kArenaPage / sizeof(capnp::word);
+// A message that grows by doubling has far fewer segments.
+constexpr std::size_t kMaxLargeSegments = 64;
 
 // Each object of a message may be reached by many pointers, so reading all of an honest one can take more
 // than its size; sixteen times is more than anybody needs, and little enough that a hostile message costs no
@@ -16,6 +24,13 @@ capnp::ReaderOptions checkedOptions() {
   capnp::ReaderOptions options;
   options.traversalLimitInWords = 16 * kMaxPacketBytes / sizeof(capnp::word);
   options.nestingLimit = 64;
+  return options;
+}
+
+// A large message has less to gain by far: to read all of it four times is generous.
+capnp::ReaderOptions largeOptions(std::size_t words) {
+  capnp::ReaderOptions options = checkedOptions();
+  options.traversalLimitInWords += 4 * words;
   return options;
 }
 
@@ -44,36 +59,138 @@ kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelo
   return hooks.finish();
 }
 
+std::vector<std::byte> framed(capnp::MessageBuilder& message, std::size_t size) {
+  std::vector<std::byte> bytes(size);
+  kj::ArrayOutputStream stream({reinterpret_cast<kj::byte*>(bytes.data()), bytes.size()});
+  capnp::writeMessage(stream, message);
+  return bytes;
+}
+
+void copyKind(Envelope::Reader from, Envelope::Builder to) {
+  switch (from.which()) {
+    case Envelope::CALL: {
+      auto call = to.initCall();
+      call.setInterface(from.getCall().getInterface());
+      call.setMethod(from.getCall().getMethod());
+      call.setCall(from.getCall().getCall());
+      call.setDeadline(from.getCall().getDeadline());
+      break;
+    }
+    case Envelope::CAST: {
+      auto cast = to.initCast();
+      cast.setInterface(from.getCast().getInterface());
+      cast.setMethod(from.getCast().getMethod());
+      break;
+    }
+    case Envelope::RESULT: to.initResult().setCall(from.getResult().getCall()); break;
+    case Envelope::ERROR: {
+      auto error = to.initError();
+      error.setCall(from.getError().getCall());
+      error.setKind(from.getError().getKind());
+      break;
+    }
+  }
+}
+
 }  // namespace
 
-OutgoingMessage::OutgoingMessage()
-    : message_(kj::arrayPtr(scratch_.data(), scratch_.size())),
+MessageMemory::~MessageMemory() {
+  for (const BlockRef& block : blocks_) arena_->free(block);
+}
+
+kj::ArrayPtr<capnp::word> MessageMemory::allocateSegment(unsigned atLeast) {
+  if (!begun_ && atLeast <= first_.size()) {
+    begun_ = true;
+    words_ = first_.size();
+    return {first_.data(), first_.size()};
+  }
+  begun_ = true;
+  const std::size_t wanted = std::max({std::size_t{atLeast}, words_, kLeastBlockWords});
+  words_ += wanted;
+  Arena* const arena = spilled() || arena_ == nullptr ? nullptr : arena_->open();
+  if (arena != nullptr && words_ * sizeof(capnp::word) <= 2 * arena_->limit() + kMaxPacketBytes) {
+    if (serial_ == 0) serial_ = arena->nextSerial();
+    if (const auto block = arena->allocate(serial_, wanted)) {
+      blocks_.push_back(block->ref);
+      return {block->data, block->ref.words};
+    }
+  }
+  // Never touched where nothing is put: such memory costs nothing.
+  heap_.emplace_back(static_cast<capnp::word*>(std::calloc(wanted, sizeof(capnp::word))));
+  if (heap_.back() == nullptr) throw std::bad_alloc();
+  return {heap_.back().get(), wanted};
+}
+
+std::optional<std::vector<BlockRef>> MessageMemory::intoArena() {
+  Arena* const arena = arena_ == nullptr ? nullptr : arena_->open();
+  const auto segments = getSegmentsForOutput();
+  if (arena == nullptr || spilled() || segments.size() != blocks_.size() + 1) return std::nullopt;
+  const auto first = arena->allocate(serial_, segments[0].size());
+  if (!first) return std::nullopt;
+  std::memcpy(static_cast<void*>(first->data), segments[0].begin(), segments[0].asBytes().size());
+  blocks_.insert(blocks_.begin(), first->ref);
+  for (std::size_t i = 0; i < segments.size(); ++i) arena->shrink(blocks_[i], segments[i].size());
+  return blocks_;
+}
+
+OutgoingMessage::OutgoingMessage(ArenaMemory* arena)
+    : arena_(arena),
+      message_(arena),
       envelope_(capabilities_.imbue(message_.getRoot<capnp::AnyPointer>()).initAs<Envelope>()),
       body_(envelope_.getBody()) {}
 
-std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
+void OutgoingMessage::writeReferences(const std::string& what) {
   auto table = capabilities_.getTable();
-  if (table.size() > 0) {
-    auto references = envelope_.initReferences(static_cast<unsigned>(table.size()));
-    for (unsigned i = 0; i < table.size(); ++i) {
-      KJ_IF_MAYBE (hook, table[i]) {
-        const auto address = addressOf(**hook);
-        if (!address)
-          throw Error(ErrorKind::invalid, what + ": a capability in it is not an actor (a troupe::Ref)");
-        references[i].setActor(address->id);
-        references[i].setPath(address->path.c_str());
-      }
+  if (table.size() == 0) return;
+  auto references = envelope_.initReferences(static_cast<unsigned>(table.size()));
+  for (unsigned i = 0; i < table.size(); ++i) {
+    KJ_IF_MAYBE (hook, table[i]) {
+      const auto address = addressOf(**hook);
+      if (!address)
+        throw Error(ErrorKind::invalid, what + ": a capability in it is not an actor (a troupe::Ref)");
+      references[i].setActor(address->id);
+      references[i].setPath(address->path.c_str());
     }
   }
+}
+
+std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
+  writeReferences(what);
   const std::size_t size = capnp::computeSerializedSizeInWords(message_) * sizeof(capnp::word);
-  if (size > kMaxMessageBytes) {
+  if (size > kMaxMessageBytes) return finishLarge(what, size);
+  return framed(message_, size);
+}
+
+std::vector<std::byte> OutgoingMessage::finishLarge(const std::string& what, std::size_t size) {
+  const std::size_t limit = arena_ == nullptr || arena_->open() == nullptr ? 0 : arena_->limit();
+  // The limit is the body's; what the envelope adds to it fits a packet.
+  if (size > (limit == 0 ? kMaxMessageBytes : limit + kMaxPacketBytes)) {
     throw Error(ErrorKind::invalid, what + ": its message takes " + std::to_string(size) +
-                                        " bytes, and a message can have " + std::to_string(kMaxMessageBytes) +
-                                        " at most");
+                                        " bytes, and a message can have " +
+                                        std::to_string(std::max(limit, kMaxMessageBytes)) +
+                                        " at most (maxMessageBytes of the sender's spec)");
   }
-  std::vector<std::byte> bytes(size);
-  kj::ArrayOutputStream stream({reinterpret_cast<kj::byte*>(bytes.data()), bytes.size()});
-  capnp::writeMessage(stream, message_);
+  const auto blocks = message_.intoArena();
+  if (!blocks) {
+    const Arena& arena = *arena_->open();
+    throw Error(ErrorKind::overloaded, what + ": no room for its message of " + std::to_string(size) +
+                                           " bytes: of the " + std::to_string(arena.capacityBytes()) +
+                                           " bytes of this actor's arena " +
+                                           std::to_string(arena.usedBytes()) +
+                                           " are taken by large messages that have not been read");
+  }
+  capnp::MallocMessageBuilder shortForm;
+  auto envelope = shortForm.initRoot<Envelope>();
+  copyKind(envelope_.asReader(), envelope);
+  envelope.setLarge(true);
+  auto segments = envelope.getBody().initAs<LargeBody>().initSegments(static_cast<unsigned>(blocks->size()));
+  for (unsigned i = 0; i < segments.size(); ++i) {
+    segments[i].setOffset((*blocks)[i].offset);
+    segments[i].setWords((*blocks)[i].words);
+    segments[i].setSerial((*blocks)[i].serial);
+  }
+  auto bytes = framed(shortForm, capnp::computeSerializedSizeInWords(shortForm) * sizeof(capnp::word));
+  message_.letGo();
   return bytes;
 }
 
@@ -84,5 +201,58 @@ IncomingMessage::IncomingMessage(std::span<const capnp::word> words)
       envelope_(checked_.getRoot<Envelope>()),
       checkedBody_(capabilities_.imbue(checked_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()),
       body_(capabilities_.imbue(unlimited_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()) {}
+
+IncomingMessage::Large::Large(std::span<const std::span<const capnp::word>> from, std::size_t words)
+    : segments(KJ_MAP(each, kj::arrayPtr(from.data(), from.size())) { return asArray(each); }),
+      checked(segments, largeOptions(words)),
+      unlimited(segments, unlimitedOptions()),
+      capabilities(hooksOf(checked.getRoot<Envelope>(), words)) {}
+
+void IncomingMessage::attach(std::vector<std::span<const capnp::word>> segments) {
+  std::size_t words = 0;
+  for (const auto& segment : segments) words += segment.size();
+  large_ = std::make_unique<Large>(segments, words);
+  auto& table = large_->capabilities;
+  checkedBody_ = table.imbue(large_->checked.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody();
+  body_ = table.imbue(large_->unlimited.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody();
+}
+
+bool isLarge(std::span<const capnp::word> message) {
+  if (message.empty()) return false;
+  // As senders make it: one segment, the root right behind its pointer, and `large` in the root's second word.
+  std::uint64_t words[4];
+  if (message.size() >= 4) {
+    std::memcpy(words, message.data(), sizeof words);
+    const bool one = (words[0] & 0xffffffff) == 0;
+    const std::uint64_t dataWords = words[1] >> 32 & 0xffff;
+    if (one && (words[1] & 0xffffffff) == 0 && dataWords >= 2) return (words[3] >> 32 & 1) != 0;
+  }
+  try {
+    capnp::FlatArrayMessageReader reader(asArray(message), checkedOptions());
+    return reader.getRoot<Envelope>().getLarge();
+  } catch (const kj::Exception&) {
+    return false;
+  }
+}
+
+std::vector<BlockRef> blocksOf(std::span<const capnp::word> message) {
+  if (!isLarge(message)) return {};
+  capnp::FlatArrayMessageReader reader(asArray(message), checkedOptions());
+  const auto segments = reader.getRoot<Envelope>().getBody().getAs<LargeBody>().getSegments();
+  KJ_REQUIRE(segments.size() > 0 && segments.size() <= kMaxLargeSegments,
+             "a large message of so many segments", segments.size());
+  std::vector<BlockRef> blocks;
+  blocks.reserve(segments.size());
+  for (const auto segment : segments) {
+    blocks.push_back(
+        {.offset = segment.getOffset(), .serial = segment.getSerial(), .words = segment.getWords()});
+  }
+  return blocks;
+}
+
+std::vector<BlockRef> blocksOf(std::span<const std::byte> message) {
+  return blocksOf(
+      std::span(reinterpret_cast<const capnp::word*>(message.data()), message.size() / sizeof(capnp::word)));
+}
 
 }  // namespace troupe::wire

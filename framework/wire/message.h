@@ -7,22 +7,56 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdlib>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "schemas/envelope.capnp.h"
+#include "wire/arena_memory.h"
 #include "wire/packet.h"
 #include "wire/reference.h"
 
 namespace troupe::wire {
 
+// The memory of a message that is being made: a first segment of a packet's size, then blocks of an arena, each as large as
+// all before it. Where the arena has no room it goes on in heap memory, so that its size gets known.
+class MessageMemory final : public capnp::MessageBuilder {
+ public:
+  // `arena` may be null: there is none then.
+  explicit MessageMemory(ArenaMemory* arena) : arena_(arena) {}
+  // Frees the blocks, unless they were let go of.
+  ~MessageMemory() override;
+
+  kj::ArrayPtr<capnp::word> allocateSegment(unsigned atLeast) override;
+  // True where a part of it is in neither the first segment nor the arena.
+  bool spilled() const { return !heap_.empty(); }
+  // The arena blocks of all segments, of which the first is copied. Nothing, where there is no room for that.
+  std::optional<std::vector<BlockRef>> intoArena();
+  // They belong to the one who sends the message from here on.
+  void letGo() { blocks_.clear(); }
+
+ private:
+  struct Free {
+    void operator()(void* memory) const { std::free(memory); }
+  };
+  ArenaMemory* arena_;
+  bool begun_ = false;
+  std::size_t words_ = 0;
+  std::uint64_t serial_ = 0;
+  std::vector<BlockRef> blocks_;
+  std::vector<std::unique_ptr<capnp::word, Free>> heap_;
+  alignas(8) std::array<capnp::word, kMaxPacketBytes / sizeof(capnp::word)> first_{};
+};
+
 // Made in place; its first segment is part of the object, so that a message that fits a packet allocates
-// nothing.
+// nothing. What does not fit it is built in the arena.
 class OutgoingMessage {
  public:
-  OutgoingMessage();
+  // Without an arena, what does not fit a packet is refused. It must stay as long as this.
+  explicit OutgoingMessage(ArenaMemory* arena = nullptr);
   OutgoingMessage(const OutgoingMessage&) = delete;
   OutgoingMessage& operator=(const OutgoingMessage&) = delete;
 
@@ -30,14 +64,19 @@ class OutgoingMessage {
   // Where parameters or results go. References put into it are carried by the envelope.
   capnp::AnyPointer::Builder body() { return body_; }
 
-  // The framed message. Nothing may be put into it any more. `what` names it in errors.
-  // Errors: invalid, where it is larger than kMaxMessageBytes, or holds a capability that is no actor.
+  // The framed message; of a large one its short form, which owns the blocks it names: whoever does not send it, frees
+  // them. Nothing may be put into it any more. `what` names it in errors.
+  // Errors: invalid, where it is larger than kMaxMessageBytes and the arena's limit, or holds a capability that is no
+  // actor; overloaded, where the arena is full of messages that nobody has read.
   std::vector<std::byte> finish(const std::string& what);
 
  private:
-  alignas(8) std::array<capnp::word, kMaxPacketBytes / sizeof(capnp::word)> scratch_{};
+  void writeReferences(const std::string& what);
+  std::vector<std::byte> finishLarge(const std::string& what, std::size_t size);
+
+  ArenaMemory* arena_;
   capnp::BuilderCapabilityTable capabilities_;
-  capnp::MallocMessageBuilder message_;
+  MessageMemory message_;
   Envelope::Builder envelope_;
   capnp::AnyPointer::Builder body_;
 };
@@ -51,18 +90,38 @@ class IncomingMessage {
   IncomingMessage& operator=(const IncomingMessage&) = delete;
 
   Envelope::Reader envelope() const { return envelope_; }
+  // A large message has no body before attach().
+  bool isLarge() const { return envelope_.getLarge(); }
+  // Its segments, which must stay while it is used. Errors: kj::Exception, where they are no envelope.
+  void attach(std::vector<std::span<const capnp::word>> segments);
   // For checking: reading more than any honest message of a packet needs, throws.
   capnp::AnyPointer::Reader checkedBody() const { return checkedBody_; }
   // For using, once checked: reading is not counted, however often and long it is done.
   capnp::AnyPointer::Reader body() const { return body_; }
 
  private:
+  struct Large {
+    Large(std::span<const std::span<const capnp::word>> from, std::size_t words);
+    kj::Array<kj::ArrayPtr<const capnp::word>> segments;
+    capnp::SegmentArrayMessageReader checked;
+    capnp::SegmentArrayMessageReader unlimited;
+    capnp::ReaderCapabilityTable capabilities;
+  };
   capnp::FlatArrayMessageReader checked_;
   capnp::FlatArrayMessageReader unlimited_;
   capnp::ReaderCapabilityTable capabilities_;
   Envelope::Reader envelope_;
   capnp::AnyPointer::Reader checkedBody_;
   capnp::AnyPointer::Reader body_;
+  std::unique_ptr<Large> large_;
 };
+
+// Whether this is the short form of a large message; fast. False where it is malformed.
+bool isLarge(std::span<const capnp::word> message);
+// The blocks that it names, of its sender's arena; none, where it is not large. Errors: kj::Exception, where it is
+// malformed.
+std::vector<BlockRef> blocksOf(std::span<const capnp::word> message);
+// The same of a message that finish() gave.
+std::vector<BlockRef> blocksOf(std::span<const std::byte> message);
 
 }  // namespace troupe::wire

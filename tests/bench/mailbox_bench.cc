@@ -2,17 +2,21 @@
 //
 // Throughput: from one process to another, in batches, each of which is waited for. RawPipe writes one
 // message a time.
+// Price:      messages that are made, go through Outbox and Desk, and are read, with and without the log that
+//             makes turns crash-proof, measured in turns: one way, one way to a receiver that keeps a count, and
+//             there and back. In processor time, which other load on the machine changes little: one way that of
+//             the busier process, there and back that of both. `..._price` is with by without.
 // RoundTrip:  a call of an actor in an App, and the same over two blocking pipes, measured in turns; `ratio`
 //             is what remains to be compared between machines.
 #include <benchmark/benchmark.h>
 #include <sys/mman.h>
+#include <time.h>
 #include <troupe/troupe.h>
 
 #include <algorithm>
 
 #include "greeter.actor.h"
-#include "mailbox/desk.h"
-#include "mailbox/outbox.h"
+#include "mailbox/journal.h"
 #include "os/packet_pipe.h"
 #include "tests/unit/os/children.h"
 #include "tests/unit/wire/messages.h"
@@ -181,6 +185,177 @@ void OutboxToDesk(benchmark::State& state) {
 }
 BENCHMARK(OutboxToDesk)->UseRealTime()->Unit(benchmark::kMillisecond);
 
+// --- The price of the log ---
+
+double median(std::vector<double> values) {
+  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
+                   values.end());
+  return values[values.size() / 2];
+}
+
+// Processor time of a process, in nanoseconds.
+double processorTime(pid_t pid) {
+  clockid_t clock;
+  timespec time;
+  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &time) != 0) std::abort();
+  return static_cast<double>(time.tv_sec) * 1e9 + static_cast<double>(time.tv_nsec);
+}
+
+// From when it was made to now, in this process and in another one.
+class Stopwatch {
+ public:
+  explicit Stopwatch(pid_t other) : other_(other), before_{processorTime(0), processorTime(other)} {}
+  double busier() const {
+    return std::max(processorTime(0) - before_[0], processorTime(other_) - before_[1]);
+  }
+  double both() const { return processorTime(0) - before_[0] + processorTime(other_) - before_[1]; }
+
+ private:
+  pid_t other_;
+  double before_[2];
+};
+
+test::Bytes made() { return test::castOf("about forty bytes of text, as they come"); }
+std::size_t read(const mailbox::Desk::Message& message) { return test::textOf(message.words).size(); }
+
+// What a process has, that sends and receives.
+struct Party {
+  Party(wire::ActorId actor, const os::Fd& mailbox)
+      : outbox(loop, {.actor = actor, .generation = 1}, log, [](mailbox::Destination) {}),
+        desk(*memory, os::openReadEnd(mailbox), [](wire::ActorId, const std::string&) { ::_exit(1); }) {
+    place = kept.add("count", 1, sizeof count, [this] { return std::as_bytes(std::span(&count, 1)); });
+  }
+  void send(mailbox::Destination to, bool logged) {
+    while (outbox.hasRoom(to, message().size()) == mailbox::Outbox::Put::noRoom) {
+      const auto waiter = outbox.whenRoom(to, [&] { loop.stop(); });
+      loop.run();
+    }
+    if (logged) return journal.send(to, made(), false);
+    outbox.put(to, made());
+  }
+
+  loop::Loop loop;
+  mailbox::MappedDesk memory{os::makeSharedMemory("desk", mailbox::kDeskBytes)};
+  mailbox::TurnLog log{*memory, 1};
+  mailbox::KeptStore kept{memory->kept};
+  mailbox::Outbox outbox;
+  mailbox::Desk desk;
+  mailbox::Journal journal{log, kept, desk, outbox};
+  std::uint64_t count = 0;
+  std::size_t text = 0;
+  std::size_t place;
+};
+
+enum class Way { plain, logged, kept };
+
+// Nanoseconds a message.
+double oneWay(Way way) {
+  constexpr int kBatches = 10;
+  const os::Fd pipe = os::makePacketPipe();
+  const os::Fd nothing = os::makePacketPipe();
+  Tally tally;
+  os::test::Child reader([&]() -> int {
+    Party party(2, pipe);
+    mailbox::StagedMessages staged;
+    for (;;) {
+      const auto next = party.desk.next();
+      if (!next) {
+        os::test::becomesReadable(party.desk.mailboxFd());
+        continue;
+      }
+      party.text += read(*next);
+      if (way == Way::kept) {
+        ++party.count;
+        party.kept.touch(party.place);
+      }
+      if (way == Way::plain) {
+        party.desk.finish(next->token);
+      } else {
+        party.journal.commit(next->token, staged, true);
+      }
+      tally.add(1);
+    }
+  });
+  Party party(1, nothing);
+  party.outbox.introduced({2}, os::openWriteEnd(pipe));
+  const auto batch = [&] {
+    for (int i = 0; i < kBatch; ++i) party.send({2}, way != Way::plain);
+    test::runUntil(party.loop, [&] {
+      party.outbox.flush();
+      return party.outbox.waitingPackets() == 0;
+    });
+    tally.wait();
+  };
+  batch();
+  const Stopwatch time(reader.pid());
+  for (int i = 0; i < kBatches; ++i) batch();
+  return time.busier() / kBatches / kBatch;
+}
+
+// Nanoseconds there and back. A call is never in the log; its answer is.
+double thereAndBack(bool logged) {
+  constexpr int kTrips = 20'000;
+  const os::Fd there = os::makePacketPipe();
+  const os::Fd back = os::makePacketPipe();
+  const mailbox::Destination caller{1, wire::Lane::reply};
+  os::test::Child callee([&]() -> int {
+    Party party(2, there);
+    party.outbox.introduced(caller, os::openWriteEnd(back));
+    for (;;) {
+      const auto next = party.desk.next();
+      if (!next) {
+        os::test::becomesReadable(party.desk.mailboxFd());
+        continue;
+      }
+      party.text += read(*next);
+      mailbox::StagedMessages staged;
+      if (logged) {
+        staged.add(caller, made());
+        party.journal.commit(next->token, staged, true);
+      } else {
+        party.outbox.put(caller, made());
+        party.desk.finish(next->token);
+      }
+      party.outbox.flush();
+    }
+  });
+  const os::Fd nothing = os::makePacketPipe();
+  const os::Fd answers = os::openReadEnd(back);
+  Party party(1, nothing);
+  party.outbox.introduced({2}, os::openWriteEnd(there));
+  const auto trip = [&] {
+    alignas(8) std::byte packet[os::kPacketBytes];
+    party.outbox.put({2}, made());
+    party.outbox.flush();
+    readNext(answers.get(), packet);
+  };
+  for (int i = 0; i < kTrips / 10; ++i) trip();
+  const Stopwatch time(callee.pid());
+  for (int i = 0; i < kTrips; ++i) trip();
+  return time.both() / kTrips;
+}
+
+void Price(benchmark::State& state) {
+  std::vector<double> plain, logged, kept, trip, loggedTrip;
+  for (auto _ : state) {
+    plain.push_back(oneWay(Way::plain));
+    logged.push_back(oneWay(Way::logged));
+    kept.push_back(oneWay(Way::kept));
+    trip.push_back(thereAndBack(false));
+    loggedTrip.push_back(thereAndBack(true));
+    state.SetIterationTime(logged.back() / 1e9);
+  }
+  state.counters["plain_ns"] = median(plain);
+  state.counters["logged_ns"] = median(logged);
+  state.counters["kept_ns"] = median(kept);
+  state.counters["logged_price"] = median(logged) / median(plain);
+  state.counters["kept_price"] = median(kept) / median(plain);
+  state.counters["trip_us"] = median(trip) / 1000;
+  state.counters["logged_trip_us"] = median(loggedTrip) / 1000;
+  state.counters["trip_price"] = median(loggedTrip) / median(trip);
+}
+BENCHMARK(Price)->UseManualTime()->Iterations(7)->Unit(benchmark::kNanosecond);
+
 // --- Round trips ---
 
 // So many there and back, one after the other; nanoseconds each.
@@ -230,12 +405,6 @@ double callRoundTrip(int count) {
   const double nanoseconds = result;
   ::munmap(shared, sizeof(double));
   return nanoseconds;
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2),
-                   values.end());
-  return values[values.size() / 2];
 }
 
 void RoundTrip(benchmark::State& state) {

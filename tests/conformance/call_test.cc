@@ -341,21 +341,30 @@ TEST_F(Calls, that_are_refused_bring_the_text_and_cost_nothing) {
 }
 
 TEST_F(Calls, that_are_too_large_are_invalid_and_name_the_limit) {
-  with([](Self&, Ref<Puppet> a) -> Task<> {
-    const Error request =
-        co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.echo(std::string(5000, 'x')); }(a));
-    EXPECT_EQ(request.kind(), ErrorKind::invalid);
-    expectContains(request.what(), "4064");
-    expectContains(request.what(), "Puppet.echo of /a");
-    const Error cast =
-        co_await errorOf([](Ref<Puppet> a) -> Task<> { co_await a.note(std::string(5000, 'x')); }(a));
-    EXPECT_EQ(cast.kind(), ErrorKind::invalid);
-    const Error reply = co_await errorOf(a.grow(5000));
-    EXPECT_EQ(reply.kind(), ErrorKind::invalid);
-    expectContains(reply.what(), "4064");
-    EXPECT_EQ((co_await a.grow(3900))->getText().size(), 3900u);
-    EXPECT_EQ((co_await a.who())->getGeneration(), 1u);
-  });
+  runApp(
+      [](troupe::App& app) {
+        app.child<PuppetActor>("a", {.maxMessageBytes = 0});
+        app.child<PuppetActor>("b", {.maxMessageBytes = 100'000});
+      },
+      [](Self& self) -> Task<> {
+        auto a = (co_await self.find<Puppet>("a")).within(30s);
+        auto b = (co_await self.find<Puppet>("b")).within(30s);
+        const Error request = co_await errorOf(
+            [](Ref<Puppet> a) -> Task<> { co_await a.echo(std::string(70'000'000, 'x')); }(a));
+        EXPECT_EQ(request.kind(), ErrorKind::invalid);
+        expectContains(request.what(), "67108864");
+        expectContains(request.what(), "Puppet.echo of /a");
+        const Error cast = co_await errorOf(
+            [](Ref<Puppet> a) -> Task<> { co_await a.note(std::string(70'000'000, 'x')); }(a));
+        EXPECT_EQ(cast.kind(), ErrorKind::invalid);
+        const Error reply = co_await errorOf(a.grow(5000));
+        EXPECT_EQ(reply.kind(), ErrorKind::invalid);
+        expectContains(reply.what(), "4064");
+        expectContains((co_await errorOf(b.grow(110'000))).what(), "100000");
+        EXPECT_EQ((co_await a.grow(3900))->getText().size(), 3900u);
+        EXPECT_EQ((co_await b.grow(90'000))->getText().size(), 90'000u);
+        EXPECT_EQ((co_await a.who())->getGeneration(), 1u);
+      });
 }
 
 TEST_F(Calls, of_a_method_that_the_callee_does_not_know_are_invalid) {

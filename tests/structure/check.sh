@@ -2,7 +2,7 @@
 # check.sh <check> <root>: one rule of the code's layout; prints each breach as "file:line: text",
 # and fails if there is one.
 #
-#   order         a room includes only rooms and doors to its left, or its own
+#   order         a room includes only rooms and doors to its left, or its own; the command (cli) rooms up to wire
 #   uv            <uv.h> only in framework/loop; no uv_ name in other rooms; no word of libuv in a door
 #   lengths       a header has at most 250 lines, a source 450
 #   system_calls  headers of system calls only in framework/os; elsewhere <csignal> is for names of signals
@@ -63,11 +63,13 @@ order() {
     /^[ \t]*#[ \t]*include[ \t]*"/ {
       path = $0; sub(/^[^"]*"/, "", path); sub(/".*/, "", path); split(path, part, "/"); there = part[1]
       if (there == here) next
-      if (there == "schemas" && rank[here] >= rank["wire"]) next
+      if (there == "schemas" && (here == "cli" || rank[here] >= rank["wire"])) next
       if (there == "schemas") breach(here " includes \"" path "\": schemas belong to wire")
       else if (!(there in rank)) breach("\"" path "\" is no path from framework/: room/file.h")
       else if (here in rank && rank[there] > rank[here])
         breach(here " includes \"" path "\", which is to its right")
+      else if (here == "cli" && rank[there] > rank["wire"])
+        breach("cli includes \"" path "\": it knows rooms up to wire only")
       else if (!(here in rank) && here != "cli")
         breach(here " includes \"" path "\"; it stands apart from the runtime")
     }' "${all[@]}"

@@ -8,13 +8,14 @@ status=0
 
 fresh() {
   rm -rf "${root:?}"/*
-  mkdir -p "$root"/framework/{os,loop,wire,actor,net,compiler,include/troupe}
+  mkdir -p "$root"/framework/{os,loop,wire,actor,net,compiler,cli,include/troupe}
   echo '#include <string>' > "$root/framework/include/troupe/error.h"
   echo '#include <troupe/error.h>' > "$root/framework/include/troupe/task.h"
   printf '#include "os/fd.h"\n#include <uv.h>\nuv_loop_t* loop;\n' > "$root/framework/loop/loop.cc"
   printf '#include <unistd.h>\n#include <troupe/error.h>\n' > "$root/framework/os/fd.cc"
   printf '#include "schemas/envelope.capnp.h"\n#include <sys/types.h>\nvoid Ref::kill() { child.kill(); }\n' \
     > "$root/framework/wire/packet.cc"
+  printf '#include <troupe/spec.h>\n#include "os/fd.h"\n#include "schemas/client.capnp.h"\n' > "$root/framework/cli/main.cc"
   echo '#include "compiler/names.h"' > "$root/framework/compiler/main.cc"
 }
 
@@ -50,6 +51,8 @@ rejects order framework/include/troupe/task.h '#include <troupe/app.h>' 'loop in
 rejects order framework/include/troupe/new.h '#include <string>' 'has no room'
 rejects order framework/compiler/main.cc '#include "os/fd.h"' 'stands apart'
 rejects order framework/net/net.cc '#include "supervision/rules.h"' 'to its right'
+
+rejects order framework/cli/main.cc '#include "node/root.h"' 'rooms up to wire only'
 
 rejects uv framework/wire/lane.h '#include <uv.h>' 'only framework/loop'
 rejects uv framework/os/fd.cc '#include <uv.h>' 'only framework/loop'

@@ -206,7 +206,7 @@ TEST_F(Processes, HaveOnlyTheDescriptorsThatAreTheirOwn) {
             all += text + "\n";
           }
           EXPECT_EQ(kinds["socket"], 1) << "the control lane\n" << all;
-          EXPECT_EQ(kinds["/memfd"], 1) << "the desk\n" << all;
+          EXPECT_EQ(kinds["/memfd"], 2) << "the desk, and the arena\n" << all;
           EXPECT_EQ(kinds["/dev/null"], 1) << "standard input\n" << all;
           EXPECT_EQ(kinds["/dev/zero"], 0) << all;
           // Standard output and error, mailbox and reply lane, main's reply lane; two pairs of the event loop's library.

@@ -4,6 +4,8 @@
 #include <troupe/actor.h>
 #include <troupe/argument.h>
 
+#include <capnp/raw-schema.h>
+
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -17,6 +19,7 @@ namespace troupe::detail {
 struct ActorClass {
   std::string type;  // as the program's linker knows it
   std::vector<std::uint64_t> interfaces;
+  std::vector<const capnp::_::RawSchema*> schemas;  // of the interfaces, as Cap'n Proto has compiled them in
   bool reentrant = false;
 
   // Null where the class has none.
@@ -89,6 +92,11 @@ std::vector<std::uint64_t> idsOf(TypeList<X...>) {
 }
 
 template <class... X>
+std::vector<const capnp::_::RawSchema*> schemasOf(TypeList<X...>) {
+  return {X::_capnpPrivate::schema...};
+}
+
+template <class... X>
 std::string methodNameIn(TypeList<X...>, [[maybe_unused]] std::uint64_t interfaceId,
                          [[maybe_unused]] std::uint16_t method) {
   std::string name;
@@ -110,6 +118,7 @@ const ActorClass& classOf() {
     ActorClass made;
     made.type = typeid(A).name();
     made.interfaces = idsOf(typename A::Protocols{});
+    made.schemas = schemasOf(typename A::Protocols{});
     if constexpr (requires { A::kReentrant; }) made.reentrant = A::kReentrant;
     if constexpr (requires(A& a) { a.init(); }) made.init = &initOf<A>;
     if constexpr (requires(A& a) { a.run(); }) made.run = &runOf<A>;

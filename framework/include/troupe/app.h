@@ -21,6 +21,7 @@
 #include <troupe/self.h>
 #include <troupe/spec.h>
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <string>
@@ -51,6 +52,14 @@ std::vector<int> descriptorsOf(const Args&... arguments) {
 }
 
 }  // namespace detail
+
+// Where messages go that a process had in hand when it died.
+struct DeadLetterSpec {
+  // In the root's memory; beyond that the oldest go. The command `troupe dead-letters` shows them.
+  std::size_t bytes = std::size_t{16} << 20;
+  // Each is also saved there as a file, for its owner alone; where it is not empty. The root waits for the disk each time.
+  std::string folder = {};
+};
 
 // A supervisor of the tree, while it is described.
 class Group {
@@ -129,6 +138,13 @@ class App : public Group {
   void supervise(SupervisorSpec spec);
   // Ends the app when significant children have ended.
   void stopWhen(AutoShutdown when);
+
+  // What the command `troupe` calls this app, instead of the program's file name.
+  // Errors: invalid, for one that can't be part of a file's name, or is longer than 64 bytes.
+  void name(std::string name);
+  // Whether that command can attach to it, through a socket that its user alone can use; it can, where nothing is said.
+  void attachable(bool yes);
+  void deadLetters(DeadLetterSpec spec);
 
   // Called once, in the root, when all children have been started: a place to say that the program is ready. It must not block.
   void ready(std::function<void()> then);

@@ -114,7 +114,8 @@ class Listener {
 
   // Accepts for ever, and runs the handler as a coroutine for each connection. An exception that leaves one
   // ends only that connection. Where descriptors or memory run out, no more is accepted until there are some
-  // again. Cancelling the task (destroying it) cancels all connections; it must not be done from one of them.
+  // again. In a process that has handed over to a newer one (SupervisorRef::upgrade), returns when the connections
+  // that there are have ended. Cancelling the task (destroying it) cancels all connections; it must not be done from one of them.
   // Errors: system, where the socket itself fails.
   Task<> serve(Handler handler, ServeSettings settings = {});
 

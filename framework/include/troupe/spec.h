@@ -114,6 +114,8 @@ struct OnCrash {
   friend bool operator==(const OnCrash&, const OnCrash&) = default;
 };
 
+inline constexpr std::size_t kDefaultMessageBytes = std::size_t{64} << 20;
+
 struct ChildSpec {
   Restart restart = Restart::permanent;
   Stop stop = {};
@@ -132,6 +134,10 @@ struct ChildSpec {
   // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. More is asked of
   // the system, and done without where it says no.
   std::size_t mailboxBytes = 0;
+  // Bytes of the largest message that this actor may send: call, cast or reply; at most 512 MiB. What does not fit a packet lies in
+  // memory that the receiver reads in place, of which there is four times as much (64 MiB at least), and which is taken only
+  // while messages lie in it. 0: messages must fit a packet, which is some 4000 bytes.
+  std::size_t maxMessageBytes = kDefaultMessageBytes;
 };
 
 struct SupervisorSpec {
@@ -164,6 +170,7 @@ struct PoolSpec {
   Launch launch = Launch::fork;
   Output output = Output::prefixed;
   std::size_t mailboxBytes = 0;
+  std::size_t maxMessageBytes = kDefaultMessageBytes;
 };
 
 }  // namespace troupe

@@ -89,6 +89,13 @@ class SupervisorRef {
   Task<> stop(std::string id) const;
   Task<StartedChild> restart(std::string id) const;
   Task<> remove(std::string id) const;
+  // Replaces the process of a running child by one of the program in the file `image`, which runs its main and becomes that
+  // child: a newer build of this one. No message is lost. The older process goes on until the newer one has come as far as its
+  // actor, then ends its turn and hands over mailbox, kept state and listening sockets; when the newer one is ready, the older
+  // one's run() is cancelled, and it ends when its spawned tasks have, or the spec's stop limit is over. It can't send any more
+  // meanwhile (`gone`). Errors: where the newer one does not become ready, the older one goes on, and this throws why. Later
+  // restarts of the child use the image too, as long as its supervisor lives.
+  Task<StartedChild> upgrade(std::string id, std::string image) const;
   // In start order; the instances of a template in its place.
   Task<std::vector<ChildInfo>> children() const;
   Task<ChildCounts> count() const;

@@ -203,6 +203,7 @@ TEST(Specs, ComeOutAsTheyWentIn) {
   spec.output = Output::inherited;
   spec.name = "clock";
   spec.mailboxBytes = 1 << 20;
+  spec.maxMessageBytes = 1 << 22;
 
   capnp::MallocMessageBuilder message;
   actor::write(message.initRoot<wire::SpecData>(), spec);
@@ -217,6 +218,7 @@ TEST(Specs, ComeOutAsTheyWentIn) {
   EXPECT_EQ(read.output, spec.output);
   EXPECT_EQ(read.name, spec.name);
   EXPECT_EQ(read.mailboxBytes, spec.mailboxBytes);
+  EXPECT_EQ(read.maxMessageBytes, spec.maxMessageBytes);
 }
 
 TEST(Specs, FlagsChangeWhatARunningSupervisorCanChangeAndNothingElse) {

@@ -32,7 +32,8 @@ class PendingCallsTest : public testing::Test {
         memory_(os::makeSharedMemory("desk", mailbox::kDeskBytes)),
         log_(*memory_, kGeneration),
         outbox_(loop_, {.actor = 5, .generation = kGeneration}, log_, [](mailbox::Destination) {}),
-        calls_(std::make_unique<PendingCalls>(loop_, outbox_, kGeneration, os::openReadEnd(lane_),
+        bodies_(loop_, {}, 0, kGeneration, {.introduce = [](wire::ActorId) {}, .arrived = [] {}}),
+        calls_(std::make_unique<PendingCalls>(loop_, outbox_, bodies_, kGeneration, os::openReadEnd(lane_),
                                               [this](const std::string& what) { faults_.push_back(what); })) {
     outbox_.introduced({kCallee, wire::Lane::mailbox}, os::openWriteEnd(mailbox_));
   }
@@ -92,6 +93,7 @@ class PendingCallsTest : public testing::Test {
   mailbox::MappedDesk memory_;
   mailbox::TurnLog log_;
   mailbox::Outbox outbox_;
+  Bodies bodies_;
   std::unique_ptr<PendingCalls> calls_;
 };
 

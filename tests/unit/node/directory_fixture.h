@@ -43,7 +43,8 @@ class DirectoryFixture : public testing::Test {
       : directory_(
             loop_,
             {.send = [this](ControlMessage message) { sent_.push_back(ReceivedControl::looped(message)); },
-             .warn = [this](const std::string& what) { warnings_.push_back(what); }}) {}
+             .warn = [this](const std::string& what) { warnings_.push_back(what); },
+             .dead = [this](wire::Letter letter) { dead_.push_back(std::move(letter)); }}) {}
 
   using Fill = std::function<void(Control::Builder)>;
   // What the process at `from` says; its answers, and all else that was sent, go to sent_.
@@ -183,6 +184,7 @@ class DirectoryFixture : public testing::Test {
   loop::Loop loop_;
   std::vector<ReceivedControl> sent_;
   std::vector<std::string> warnings_;
+  std::vector<wire::Letter> dead_;
   std::uint64_t request_ = 100;
   Directory directory_;
 };

@@ -43,15 +43,18 @@ TEST_F(TicketTest, WhatWasWrittenIsRead) {
   ticket.assignment.generation = 2;
   ticket.assignment.control = os::Fd(::dup(0));
   ticket.assignment.ends.desk = os::Fd(::dup(0));
+  ticket.assignment.ends.arena = os::Fd(::dup(0));
+  ticket.assignment.maxMessageBytes = 1000;
   ticket.assignment.arguments = {std::int64_t{5}, std::string("text"),
                                  ownDescriptor(DescriptorArgument::Kind::stream, ::dup(0))};
   ticket.inherited = {{.fd = ::dup(0), .index = 4}};
   WrittenTicket written = writeTicket(ticket);
-  EXPECT_EQ(written.keep.size(), 5U);
+  EXPECT_EQ(written.keep.size(), 6U);
   // The fresh image has these numbers, and the writer has them no more.
   set(std::to_string(written.memory.release()));
   ticket.assignment.control.release();
   ticket.assignment.ends.desk.release();
+  ticket.assignment.ends.arena.release();
   const auto read = readTicket();
   ASSERT_TRUE(read);
   EXPECT_EQ(std::getenv(kTicketVariable), nullptr) << "not for the children of this process";
@@ -63,6 +66,8 @@ TEST_F(TicketTest, WhatWasWrittenIsRead) {
   EXPECT_TRUE(read->assignment.control.valid());
   EXPECT_FALSE(read->assignment.ends.mailbox.valid());
   EXPECT_TRUE(read->assignment.ends.desk.valid());
+  EXPECT_TRUE(read->assignment.ends.arena.valid());
+  EXPECT_EQ(read->assignment.maxMessageBytes, 1000U);
   ASSERT_EQ(read->assignment.arguments.size(), 3U);
   EXPECT_EQ(std::get<std::string>(read->assignment.arguments[1]), "text");
   ASSERT_EQ(read->inherited.size(), 1U);

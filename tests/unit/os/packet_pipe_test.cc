@@ -60,6 +60,26 @@ TEST(PacketPipe, PacketsOfSeveralWritersStayApart) {
   EXPECT_EQ(readOne(reader), "c");
 }
 
+TEST(PacketPipe, PacketsCanBeSeenWithoutTakingThem) {
+  const Fd keeper = makePacketPipe();
+  const Fd writer = openWriteEnd(keeper);
+  const Fd reader = openReadEnd(keeper);
+  EXPECT_TRUE(peekPackets(keeper)->empty());
+  const std::string full(kPacketBytes, 'x');
+  for (const std::string& each : {std::string("one"), full, std::string("three")})
+    ASSERT_EQ(writeOne(writer, each), PipeState::done);
+
+  const auto seen = peekPackets(keeper);
+  ASSERT_TRUE(seen);
+  ASSERT_EQ(seen->size(), 3U);
+  EXPECT_EQ((*seen)[0].size(), 3U);
+  EXPECT_EQ((*seen)[1].size(), kPacketBytes);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>((*seen)[2].data()), (*seen)[2].size()), "three");
+  EXPECT_EQ(readOne(reader), "one");
+  EXPECT_EQ(readOne(reader), full);
+  EXPECT_EQ(readOne(reader), "three");
+}
+
 TEST(PacketPipe, TheKeeperHidesThatEndsAreClosed) {
   const Fd keeper = makePacketPipe();
   Fd writer = openWriteEnd(keeper);

@@ -41,6 +41,21 @@ TEST(SharedMemory, ItsSizeIsFixed) {
   EXPECT_THROW(Mapping(memory, kBytes + 1), Error);
 }
 
+TEST(SharedMemory, GivesAStretchBack) {
+  const Fd memory = makeSharedMemory("sparse", 1 << 20);
+  EXPECT_EQ(sizeOf(memory), 1U << 20);
+  EXPECT_TRUE(isUntouched(memory));
+  const Mapping mapping(memory, 1 << 20);
+  std::memset(mapping.data(), 'x', 8192);
+  EXPECT_FALSE(isUntouched(memory));
+  ASSERT_TRUE(punchHole(memory, 0, 4096));
+  EXPECT_EQ(static_cast<const char*>(mapping.data())[4095], 0);
+  EXPECT_EQ(static_cast<const char*>(mapping.data())[4096], 'x');
+  ASSERT_TRUE(punchHole(memory, 0, 8192)) << "also what was only looked at takes a page";
+  EXPECT_TRUE(isUntouched(memory));
+  EXPECT_FALSE(punchHole({}, 0, 4096));
+}
+
 TEST(SharedMemory, AMappingMoves) {
   const Fd memory = makeSharedMemory("desk", kBytes);
   Mapping first(memory, kBytes);

@@ -66,6 +66,7 @@ TEST(OtpSupervisor, sup_start_map_faulty_specs) {
   EXPECT_TRUE(names(ofSpec({.stop = Stop::within(-1ms)}), "stop.limit is -1ms"));
   EXPECT_TRUE(names(ofSpec({.readyWithin = 0s}), "readyWithin is 0s"));
   EXPECT_TRUE(names(ofSpec({.watchdog = -1s}), "watchdog is -1s"));
+  EXPECT_TRUE(names(ofSpec({.maxMessageBytes = (512U << 20) + 1}), "maxMessageBytes is 536870913"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = -1s}}), "backOff.first is -1s"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = 60s, .limit = 30s}}), "backOff.limit is 30s"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.factor = 0.5}}), "backOff.factor is 0.5"));

@@ -8,6 +8,7 @@
 #include <capnp/any.h>
 #include <kj/exception.h>
 
+#include "os/shared_memory.h"
 #include "peers.capnp.h"
 #include "tests/unit/wire/messages.h"
 
@@ -124,6 +125,182 @@ TEST(Message, OfTheLargestSizeGoesAndTheNextIsRefusedWithItsSize) {
         << error.message();
   }
   EXPECT_THROW(finished(1'000'000), Error);
+}
+
+// An arena and what its receiver sees of it.
+struct World {
+  explicit World(std::size_t limit = 1 << 20)
+      : memory(os::makeSharedMemory("arena", arenaBytesFor(limit))),
+        arena(os::openSharedMemory(memory), limit, 1),
+        mapping(memory, os::sizeOf(memory)),
+        view({static_cast<std::byte*>(mapping.data()), mapping.bytes()}) {}
+
+  void send(const Bytes& message) {
+    for (const BlockRef& block : blocksOf(message)) {
+      arena.open()->sending(block, {.actor = 2, .lane = 0});
+      arena.open()->sent(block);
+    }
+  }
+  std::vector<std::span<const capnp::word>> segments(std::span<const capnp::word> message) const {
+    std::vector<std::span<const capnp::word>> all;
+    for (const BlockRef& block : blocksOf(message)) all.push_back(view.content(block).value());
+    return all;
+  }
+
+  os::Fd memory;
+  ArenaMemory arena;
+  os::Mapping mapping;
+  ArenaView view;
+};
+
+TEST(LargeMessage, IsBuiltAndReadInPlace) {
+  World world;
+  OutgoingMessage message(&world.arena);
+  auto call = message.envelope().initCall();
+  call.setInterface(5);
+  call.setMethod(6);
+  call.setCall(7);
+  call.setDeadline(8);
+  auto data = message.body().initAs<capnp::Data>(500'000);
+  for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<kj::byte>(i * 7);
+  const kj::byte* const built = data.begin();
+  const Bytes bytes = message.finish("calling");
+  EXPECT_LT(bytes.size(), 300U);
+  world.send(bytes);
+
+  const Words words(bytes);
+  ASSERT_TRUE(isLarge(words));
+  IncomingMessage incoming(words);
+  ASSERT_TRUE(incoming.isLarge());
+  EXPECT_EQ(incoming.envelope().getCall().getInterface(), 5U);
+  EXPECT_EQ(incoming.envelope().getCall().getMethod(), 6U);
+  EXPECT_EQ(incoming.envelope().getCall().getCall(), 7U);
+  EXPECT_EQ(incoming.envelope().getCall().getDeadline(), 8);
+  incoming.attach(world.segments(words));
+  const auto read = incoming.body().getAs<capnp::Data>();
+  ASSERT_EQ(read.size(), 500'000U);
+  for (std::size_t i = 0; i < read.size(); ++i) ASSERT_EQ(read[i], static_cast<kj::byte>(i * 7));
+  const auto* const arenaStart = reinterpret_cast<const kj::byte*>(world.arena.open()->view().data(0));
+  const auto* const viewStart = reinterpret_cast<const kj::byte*>(world.view.data(0));
+  EXPECT_EQ(read.begin() - viewStart, built - arenaStart) << "no copy between";
+  for (const BlockRef& block : blocksOf(words)) EXPECT_TRUE(world.view.free(block));
+  EXPECT_TRUE(world.view.empty());
+}
+
+TEST(LargeMessage, OfManySmallPartsCarriesReferencesToo) {
+  World world;
+  OutgoingMessage message(&world.arena);
+  message.envelope().initCast();
+  auto pings = message.body().initAs<Ping::AllParams>().initPings(3000);
+  for (unsigned i = 0; i < pings.size(); ++i) pings.set(i, toCapability({i + 1, "/actor"}).castAs<Ping>());
+  const Bytes bytes = message.finish("casting");
+  world.send(bytes);
+  const Words words(bytes);
+  EXPECT_LE(blocksOf(words).size(), 12U) << "each block is as large as all before it";
+  IncomingMessage incoming(words);
+  incoming.attach(world.segments(words));
+  checkAny(incoming.checkedBody());
+  const auto read = incoming.body().getAs<Ping::AllParams>().getPings();
+  ASSERT_EQ(read.size(), 3000U);
+  EXPECT_EQ(addressOf(read[2999])->id, 3000U);
+}
+
+TEST(LargeMessage, ThatIsNotSentGivesItsBlocksBack) {
+  World world;
+  {
+    OutgoingMessage message(&world.arena);
+    message.body().initAs<capnp::Data>(100'000);
+    EXPECT_FALSE(world.view.empty());
+  }
+  EXPECT_TRUE(world.view.empty());
+  OutgoingMessage other(&world.arena);
+  other.body().initAs<capnp::Data>(100'000);
+  for (const BlockRef& block : blocksOf(other.finish("casting"))) world.arena.open()->free(block);
+  EXPECT_TRUE(world.view.empty());
+}
+
+TEST(LargeMessage, OfTheLimitGoesAndOneAboveItIsRefusedWithItsSize) {
+  World world(1 << 20);
+  const auto send = [&](unsigned bytes) {
+    OutgoingMessage message(&world.arena);
+    message.envelope().initCast();
+    message.body().initAs<capnp::Data>(bytes);
+    world.send(message.finish("casting Canvas.draw of /canvas"));
+  };
+  send(1 << 20);
+  const auto used = world.arena.open()->usedBytes();
+  try {
+    send((1 << 20) + kMaxPacketBytes);
+    FAIL() << "it must be refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::invalid);
+    EXPECT_NE(error.message().find("casting Canvas.draw of /canvas: its message takes 10527"),
+              std::string::npos)
+        << error.message();
+    EXPECT_NE(error.message().find("can have 1048576 at most"), std::string::npos) << error.message();
+  }
+  EXPECT_THROW(send(100 << 20), Error);
+  world.arena.trim();
+  EXPECT_EQ(world.arena.open()->usedBytes(), used);
+}
+
+TEST(LargeMessage, IsRefusedWhereTheArenaIsFullOfUnreadOnes) {
+  World world(1 << 20);
+  std::vector<Bytes> sent;
+  const auto send = [&] {
+    OutgoingMessage message(&world.arena);
+    message.envelope().initCast();
+    message.body().initAs<capnp::Data>(1 << 20);
+    sent.push_back(message.finish("casting Canvas.draw of /canvas"));
+    world.send(sent.back());
+  };
+  try {
+    for (int i = 0; i < 1000; ++i) send();
+    FAIL() << "it must be refused";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.kind(), ErrorKind::overloaded);
+    EXPECT_NE(error.message().find("no room for its message of 1048"), std::string::npos) << error.message();
+  }
+  EXPECT_GT(sent.size(), 50U);
+  for (const BlockRef& block : blocksOf(sent[3])) world.view.free(block);
+  send();
+  EXPECT_THROW(send(), Error);
+}
+
+TEST(LargeMessage, GivesItsMemoryBackWhenItWasRead) {
+  World world;
+  OutgoingMessage message(&world.arena);
+  message.body().initAs<capnp::Data>(1 << 20);
+  const Bytes bytes = message.finish("casting");
+  world.send(bytes);
+  world.arena.trim();
+  EXPECT_TRUE(world.arena.inUse());
+  for (const BlockRef& block : blocksOf(bytes)) world.view.free(block);
+  world.arena.trim();
+  EXPECT_FALSE(world.arena.inUse());
+  EXPECT_TRUE(os::punchHole(world.memory, 0, kArenaPage));
+  EXPECT_TRUE(os::isUntouched(world.memory)) << "all but the first page was given back";
+}
+
+TEST(LargeMessage, ThatLiesAboutItsSegmentsIsAnExceptionAndNoMore) {
+  const auto refusal = [](unsigned segments) {
+    capnp::MallocMessageBuilder builder;
+    auto envelope = builder.initRoot<Envelope>();
+    envelope.setLarge(true);
+    envelope.getBody().initAs<LargeBody>().initSegments(segments);
+    const Words words(framed(builder));
+    EXPECT_TRUE(isLarge(words));
+    return kjTextOf([&] { static_cast<void>(blocksOf(words)); });
+  };
+  EXPECT_NE(refusal(0), "");
+  EXPECT_NE(refusal(65), "");
+  EXPECT_EQ(refusal(64), "");
+  OutgoingMessage small;
+  const Words words(small.finish("a cast"));
+  EXPECT_FALSE(isLarge(words));
+  EXPECT_TRUE(blocksOf(words).empty());
+  IncomingMessage incoming(words);
+  EXPECT_NE(kjTextOf([&] { incoming.attach({}); }), "") << "no segment holds no envelope";
 }
 
 TEST(Message, OfNoRootIsAnExceptionAndNoMore) {

@@ -1,0 +1,86 @@
+// An actor's part in its own replacement by a process of a newer program (supervision/upgrade.cc): as the older process, and as
+// the newer one before it is an actor.
+#include <troupe/error.h>
+
+#include "actor/actor_process.h"
+#include "os/channel.h"
+#include "os/process.h"
+#include "os/shared_memory.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::actor {
+
+void awaitTakeOver(Assignment& assignment) {
+  loop::Loop loop;
+  wire::ControlMessage prepared;
+  prepared->setPrepared();
+  os::sendOn(assignment.control.get(), prepared.encode());
+  // One message at a time: those behind it are for the actor.
+  loop::Poll poll(loop, assignment.control.get(), loop::Interest::readable, [&](bool, bool) {
+    os::ChannelMessage message;
+    const auto state = os::receiveFrom(assignment.control.get(), message);
+    if (state == os::ChannelState::wouldBlock) return;
+    if (state == os::ChannelState::closed) os::endProcess(1);
+    wire::ReceivedControl received(message.bytes, std::move(message.descriptors));
+    if (received->isStop()) os::endProcess(0);
+    if (!received->isTakeOver()) return;
+    assignment.generation = received->getTakeOver();
+    assignment.ends = wire::takeEnds(received);
+    loop.stop();
+  });
+  loop.run();
+}
+
+void ActorProcess::checkMaySend(const std::string& what) const {
+  if (draining_)
+    throw Error::gone(what + ": this process of " + path_ + " has handed over to a newer one", {});
+}
+
+void ActorProcess::handOver() {
+  if (ending_ || handingOver_) return;
+  handingOver_ = true;
+  server_.stopTaking();
+  if (!server_.turnOpen()) letGo();
+}
+
+// From here on the memory is another process's. What was committed and has not left, it sends.
+void ActorProcess::letGo() {
+  if (outbox_.paused()) return;
+  journal_.keep();
+  outbox_.flush();
+  outbox_.pause();
+  bodies_.own().letGo();
+  os::unlock(deskLock_);
+  deskLock_.reset();
+  wire::ControlMessage message;
+  message->setHandedOver();
+  control_.send(std::move(message));
+}
+
+void ActorProcess::takeBack(wire::ReceivedControl& message) {
+  if (!outbox_.paused() || ending_) return;
+  generation_ = message->getTakeOver();
+  deskLock_ = message.take(2);
+  handingOver_ = false;
+  log_.reload();
+  desk_.reload();
+  kept_.touchAll();
+  if (message.has(3)) bodies_.own().takeBack(message.take(3), generation_);
+  outbox_.goOn(generation_);
+  server_.goOnTaking();
+}
+
+void ActorProcess::drain() {
+  if (ending_) return;
+  draining_ = true;
+  ending_ = ExitReason{.kind = ExitKind::shutdown};
+  askedToStop_ = true;
+  const Error why = Error::gone("this process of " + path_ + " has handed over to a newer one", {});
+  outbox_.retire();
+  calls_.failAll(why);
+  requests_.close(why);
+  loop_.drain();
+  if (loop_.drainNotices() == 0) run_.cancelAll();
+}
+
+}  // namespace troupe::actor

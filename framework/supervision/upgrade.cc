@@ -1,0 +1,173 @@
+// The replacement of a child's process by one of a newer program, with no message lost.
+//
+//   understudy   the newer process runs main and comes as far as its actor; the older one works on
+//   handing over the older one ends its turn and lets go of mailbox and desk
+//   taking over  the root gives both to the newer one, which constructs the actor and runs init()
+//   ready        the newer one is the child; the older one is told to end when its tasks have
+// Where the newer one fails, the older one goes on: it was never asked to let go, or it is given back what it has let go of.
+// The core hears nothing of it: for the core the child has been running all the time.
+#include <troupe/error.h>
+
+#include "supervision/supervisor.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::supervision {
+
+void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const std::string& image) {
+  const std::string what = "upgrading \"" + id + "\" of " + setup_.path + ": ";
+  const auto found = byId_.find(id);
+  if (found == byId_.end()) throw Error::gone(what + "it has no process now", {});
+  Child& child = *found->second;
+  if (child.isSupervisor()) throw Error(ErrorKind::invalid, what + "it is a supervisor");
+  if (!child.ready || child.askedToStop) throw Error(ErrorKind::invalid, what + "it is not running");
+  if (upgrades_.contains(child.key)) throw Error(ErrorKind::invalid, what + "it is being upgraded already");
+  if (image.empty()) throw Error(ErrorKind::invalid, what + "no program is named");
+  auto next = std::make_unique<Child>();
+  next->key = child.key;
+  next->incarnation = child.incarnation;
+  next->id = child.id;
+  next->path = child.path;
+  next->spec = child.spec;
+  next->blueprint = child.blueprint;
+  next->actor = child.actor;
+  next->part = Part::understudy;
+  Upgrade& upgrade = upgrades_[child.key];
+  upgrade.asked = asked;
+  upgrade.image = image;
+  upgrade.next = std::move(next);
+  try {
+    launchChild(*upgrade.next, {});
+  } catch (...) {
+    upgrades_.erase(child.key);
+    throw;
+  }
+  if (child.spec.readyWithin == kForever) return;
+  upgrade.limit = std::make_unique<loop::Timer>(loop_, [this, key = child.key] {
+    Upgrade& late = upgrades_.at(key);
+    Child* const next = late.next ? late.next.get() : find(key, late.old->incarnation);
+    if (next != nullptr && !late.answered) kill(*next, {.kind = ExitKind::notReady});
+  });
+  upgrade.limit->startIn(child.spec.readyWithin);
+}
+
+void Supervisor::onPrepared(Child& next) {
+  const auto found = upgrades_.find(next.key);
+  Child* const old = find(next.key, next.incarnation);
+  if (next.part != Part::understudy || found == upgrades_.end() || old == nullptr) return;
+  found->second.handingOver = true;
+  wire::ControlMessage message;
+  message->setHandOver();
+  old->lane->send(std::move(message));
+}
+
+void Supervisor::onHandedOver(Child& old) {
+  const auto found = upgrades_.find(old.key);
+  if (found == upgrades_.end() || !found->second.handingOver) return;
+  claim(found->second.next ? *found->second.next : old, true);
+}
+
+// It is the child from here on, if it was not: the newer process, or the older one again.
+void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
+  const auto found = upgrades_.find(child.key);
+  if (found == upgrades_.end()) return;
+  Upgrade& upgrade = found->second;
+  wire::ControlMessage message;
+  message->setTakeOver(child.generation);
+  for (os::Fd& descriptor : granted.descriptors()) message.attach(std::move(descriptor));
+  if (child.part == Part::understudy) {
+    auto& place = children_.at(child.key);
+    upgrade.old = std::move(place);
+    upgrade.old->part = Part::retired;
+    upgrade.old->watchdog.reset();
+    place = std::move(upgrade.next);
+    child.part = Part::current;
+    byId_[child.id] = &child;
+  }
+  child.lane->send(std::move(message));
+  tellStarted(child);
+  if (!upgrade.answered) return;
+  upgrades_.erase(child.key);
+  if (child.spec.watchdog > Duration::zero()) watchHealth(child);
+}
+
+void Supervisor::upgraded(Child& child) {
+  Upgrade upgrade = std::move(upgrades_.extract(child.key).mapped());
+  makers_.at(child.key).image = upgrade.image;
+  if (upgrade.old) retire(std::move(upgrade.old));
+  answer(upgrade.asked, Started{.key = child.key, .id = child.id});
+}
+
+void Supervisor::retire(std::unique_ptr<Child> old) {
+  wire::ControlMessage message;
+  message->setDrain();
+  old->lane->send(std::move(message));
+  if (old->spec.stop.limit != kForever) {
+    old->watchdog = std::make_unique<loop::Timer>(
+        loop_, [this, child = old.get()] { kill(*child, {.kind = ExitKind::stopTimeout}); });
+    old->watchdog->startIn(old->spec.stop.limit);
+  }
+  const pid_t pid = old->pid;
+  retired_[pid] = std::move(old);
+}
+
+// Tells who asked, and gives the older process back what it has let go of.
+void Supervisor::failUpgrade(ChildKey key, const ExitReason& why) {
+  Upgrade& upgrade = upgrades_.at(key);
+  upgrade.limit.reset();
+  const std::string id = upgrade.old ? upgrade.old->id : upgrade.next->id;
+  answer(upgrade.asked, Error::crashed("upgrading \"" + id + "\" of " + setup_.path + " to " + upgrade.image +
+                                           ": the newer process " + why.toString(),
+                                       why));
+  upgrade.answered = true;
+  upgrade.next.reset();
+  if (!upgrade.handingOver) upgrades_.erase(key);
+}
+
+bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
+  byPid_.erase(child.pid);
+  if (child.part == Part::retired && retired_.erase(child.pid) > 0) return true;
+  const auto found = upgrades_.find(child.key);
+  if (found == upgrades_.end()) return false;
+  Upgrade& upgrade = found->second;
+  claims_.erase(child.claim);
+  if (child.part == Part::understudy) {
+    // Where the older one is about to let go, or has, it gets its own back when it says so.
+    const bool letGo = child.claim != 0;
+    const auto key = child.key;
+    failUpgrade(key, reason);
+    if (letGo) claim(*children_.at(key), true);
+    return true;
+  }
+  if (child.part == Part::retired) {
+    upgrade.old.reset();
+    return true;
+  }
+  const bool late = child.killedFor && child.killedFor->kind == ExitKind::notReady;
+  const bool fallsBack = upgrade.old != nullptr && !child.askedToStop && (!child.killedFor || late);
+  const auto key = child.key;
+  if (upgrade.next) {
+    Child& next = *upgrade.next;
+    claims_.erase(next.claim);
+    next.part = Part::retired;
+    kill(next, {.kind = ExitKind::shutdown});
+    retired_[next.pid] = std::move(upgrade.next);
+  }
+  if (!fallsBack) {
+    if (!upgrade.answered)
+      answer(upgrade.asked, Error::crashed("upgrading \"" + child.id + "\" of " + setup_.path +
+                                               ": it ended: " + reason.toString(),
+                                           reason));
+    if (upgrade.old) retire(std::move(upgrade.old));
+    upgrades_.erase(key);
+    return false;
+  }
+  failUpgrade(key, reason);
+  auto& place = children_.at(key);
+  place = std::move(upgrade.old);
+  place->part = Part::current;
+  byId_[place->id] = place.get();
+  claim(*place, true);
+  return true;
+}
+
+}  // namespace troupe::supervision

@@ -1,0 +1,96 @@
+#include "tests/support/shop.h"
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
+
+#include "till.actor.h"
+
+namespace tests {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+bool mended() { return std::getenv("MENDED") != nullptr; }
+
+class TillActor final : public troupe::Actor<TillActor, Till> {
+ public:
+  TillActor() = default;
+  explicit TillActor(std::string owner) : owner_(std::move(owner)) {}
+
+  void pay(PayParams in, PayResults out) {
+    if (in.getFrom() == "a thief" && !mended()) std::raise(SIGSEGV);
+    total_ += in.getCents();
+    out.setTotal(total_);
+  }
+  void note(NoteParams in) {
+    if (in.getText() == "bad" && !mended()) throw std::runtime_error("a bad note");
+  }
+  troupe::Task<> ask(AskParams, AskResults) {
+    if (!mended()) std::abort();
+    co_await find<Till>("/till");
+  }
+  void deny(DenyParams, DenyResults out) {
+    if (!mended()) std::raise(SIGKILL);
+    out.refuse("not today");
+  }
+
+ private:
+  std::string owner_;
+  std::int64_t total_ = 100;
+};
+
+template <class Awaitable>
+troupe::Task<> failing(Awaitable awaitable) {
+  try {
+    static_cast<void>(co_await std::move(awaitable));
+  } catch (const troupe::Error&) {}
+}
+
+// Messages 1 to 4.
+troupe::Task<> leaveLetters(troupe::Self& self) {
+  auto till = co_await self.find<Till>("/till");
+  co_await failing(till.pay(5, "a thief", Till::Kind::NOTES, till));
+  co_await till.note("bad");
+  co_await failing(till.ask());
+  co_await failing(till.deny());
+}
+
+}  // namespace
+
+int runShop(int argc, char** argv) {
+  const std::string what = argc > 2 ? argv[2] : "";
+  troupe::App app(argc, argv);
+  app.name("shop");
+  app.attachable(what != "detached");
+  if (const char* const folder = std::getenv("LETTERS")) app.deadLetters({.folder = folder});
+  app.supervise({.maxRestarts = 100, .within = 1h});
+  app.listen("127.0.0.1:0");
+  app.child<TillActor>("till", {.name = "the-till"});
+  auto& floor = app.supervisor("floor", {.maxRestarts = 100, .within = 1h});
+  floor.child<TillActor>("clerk").child<TillActor>("guard", {.restart = troupe::Restart::temporary});
+  floor.each<TillActor>("guest", {.restart = troupe::Restart::temporary});
+  app.pool<TillActor>("hands", {.size = 2});
+  app.main([what](troupe::Self& self) -> troupe::Task<> {
+    if (what == "letters") co_await leaveLetters(self);
+    auto floor = co_await self.findSupervisor("/floor");
+    co_await floor.start("guest");
+    std::puts("open");
+    co_await self.sleepFor(24h);
+  });
+  return app.run();
+}
+
+Said troupeSays(const std::vector<std::string>& arguments) {
+  Program command(std::string(TROUPE_BINARY_DIR) + "/troupe", arguments);
+  Said said;
+  if (const auto end = command.waitForEnd()) said.code = end->signaled ? 128 + end->code : end->code;
+  command.waitUntil([] { return true; });
+  said.out = command.output();
+  said.err = command.errors();
+  return said;
+}
+
+}  // namespace tests

@@ -1,0 +1,24 @@
+// An app to attach to: a till that some messages kill, as long as the environment does not say MENDED, and a few others.
+#pragma once
+
+#include <troupe/troupe.h>
+
+#include <string>
+#include <vector>
+
+#include "tests/support/program.h"
+
+namespace tests {
+
+// The main of the test program in that role: "shop [letters | detached]".
+int runShop(int argc, char** argv);
+
+// One run of the command `troupe`, to its end.
+struct Said {
+  int code = -1;
+  std::string out;
+  std::string err;
+};
+Said troupeSays(const std::vector<std::string>& arguments);
+
+}  // namespace tests

@@ -1,0 +1,233 @@
+// A child is replaced by a process of a newer program, under load, and nobody notices.
+//
+// The newer programs are copies of this one under other names: its main looks at the name of its file.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <climits>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "tests/support/app_run.h"
+#include "tests/support/load_client.h"
+#include "tests/support/quiet_puppet.h"
+
+namespace tests {
+
+namespace {
+
+using troupe::Error;
+using troupe::ErrorKind;
+using troupe::Kept;
+using troupe::SupervisorRef;
+
+Board& board() { return Board::shared(); }
+SupervisorRef root() { return SupervisorRef("/"); }
+
+// "upgrade", or the name of the copy that this process was made from.
+std::string version() {
+  char file[PATH_MAX] = {};
+  const ssize_t size = ::readlink("/proc/self/exe", file, sizeof file - 1);
+  const std::string name(file, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
+  return name.substr(name.rfind('/') + 1);
+}
+
+class Versioned final : public QuietPuppet<Versioned> {
+ public:
+  void init() {
+    if (version() == "init-throws") throw std::runtime_error("a newer failure");
+  }
+  void who(WhoParams, WhoResults out) {
+    out.setPid(self().pid());
+    out.setGeneration(self().generation());
+  }
+  void echo(EchoParams, EchoResults out) {
+    ++count_;
+    out.setText(version());
+  }
+  void note(NoteParams) { ++count_; }
+  Task<> nap(NapParams in, NapResults out) {
+    board().note("napping");
+    co_await sleepFor(std::chrono::milliseconds(in.getMilliseconds()));
+    out.setHandled(static_cast<std::uint32_t>(*count_));
+  }
+
+ private:
+  Kept<std::int64_t> count_{*this, "count"};
+};
+
+class Echo final : public troupe::Actor<Echo> {
+ public:
+  explicit Echo(troupe::net::Listener listener) : listener_(std::move(listener)) {}
+  Task<> run() {
+    co_await listener_.serve([](troupe::net::Stream peer) { return echo(std::move(peer)); });
+  }
+
+ private:
+  static Task<> echo(troupe::net::Stream peer) {
+    std::array<std::byte, 16 * 1024> buffer;
+    while (auto bytes = co_await peer.readSome(buffer)) co_await peer.writeAll(bytes);
+  }
+  troupe::net::Listener listener_;
+};
+
+unsigned echoPort = 0;
+
+void tree(troupe::App& app) {
+  app.supervise({.maxRestarts = 100});
+  auto listener = app.listen("127.0.0.1:0");
+  echoPort = listener.port();
+  app.child<Versioned>("a", {.readyWithin = std::chrono::seconds(60)})
+      .child<Echo>("echo", {.stop = troupe::Stop::within(std::chrono::seconds(30))}, listener);
+}
+
+class Upgrade : public AppTest {
+ protected:
+  // A copy of this program under another name.
+  static std::string copy(const std::string& name) {
+    const auto folder =
+        std::filesystem::temp_directory_path() / ("troupe-upgrade-" + std::to_string(::getpid()));
+    std::filesystem::create_directories(folder);
+    const auto file = folder / name;
+    if (!std::filesystem::exists(file)) std::filesystem::copy_file("/proc/self/exe", file);
+    return file;
+  }
+  ~Upgrade() override {
+    std::filesystem::remove_all(std::filesystem::temp_directory_path() /
+                                ("troupe-upgrade-" + std::to_string(::getpid())));
+  }
+};
+
+}  // namespace
+
+TEST_F(Upgrade, KeepsStateMailboxAndAddress) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    for (int i = 0; i < 10; ++i) co_await a.note("");
+    const auto before = (co_await a.who())->getPid();
+    const auto started = co_await root().upgrade("a", newer);
+    EXPECT_NE(started.pid, before);
+    EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "newer");
+    EXPECT_EQ((co_await a.nap(0))->getHandled(), 11u);
+    co_await errorOf(a.crash("kill"));
+    EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "newer") << "restarts use the newer program";
+  });
+}
+
+TEST_F(Upgrade, WaitsForTheTurnAtHand) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto a = (co_await self.find<Puppet>("a")).within(60s);
+    auto nap = a.nap(300);
+    co_await until(self, "its turn", [] { return board().count("napping") == 1; });
+    co_await root().upgrade("a", newer);
+    EXPECT_EQ((co_await nap)->getHandled(), 0u) << "the older process answered";
+    EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "newer");
+  });
+}
+
+TEST_F(Upgrade, ThatFailsLeavesTheOlderProcessAtWork) {
+  const std::string throws = copy("init-throws"), dies = copy("main-dies");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    co_await a.echo("");
+    const auto pid = (co_await a.who())->getPid();
+    for (const std::string& image : {throws, dies, std::string("/no/such/program")}) {
+      const Error error = co_await errorOf(root().upgrade("a", image));
+      EXPECT_EQ(error.kind(), ErrorKind::crashed) << error.what();
+      EXPECT_NE(std::string(error.what()).find(image), std::string::npos) << error.what();
+      EXPECT_EQ((co_await a.who())->getPid(), pid) << image;
+      co_await a.echo("");
+    }
+    EXPECT_EQ((co_await a.nap(0))->getHandled(), 4u);
+    co_await root().upgrade("a", copy("newer"));
+    EXPECT_EQ((co_await a.nap(0))->getHandled(), 4u);
+  });
+}
+
+TEST_F(Upgrade, OfWhatIsNotThereIsAnError) {
+  runApp(
+      [](troupe::App& app) {
+        tree(app);
+        app.supervisor("group");
+      },
+      [](Self&) -> Task<> {
+        EXPECT_EQ((co_await errorOf(root().upgrade("nobody", "/bin/true"))).kind(), ErrorKind::gone);
+        EXPECT_EQ((co_await errorOf(root().upgrade("group", "/bin/true"))).kind(), ErrorKind::invalid);
+        EXPECT_EQ((co_await errorOf(root().upgrade("a", ""))).kind(), ErrorKind::invalid);
+      });
+}
+
+// Ten times, once by a program that fails to start; a loop of calls and clients of an echo server see no error.
+TEST_F(Upgrade, UnderLoadIsNoticedByNobody) {
+  std::vector<std::string> images;
+  for (int i = 0; i < 10; ++i) images.push_back(copy(i == 5 ? "main-dies" : "version-" + std::to_string(i)));
+  AppRun run([&](troupe::App& app) {
+    tree(app);
+    board().note("port " + std::to_string(echoPort));
+    app.main([&](Self& self) -> Task<> {
+      auto a = (co_await self.find<Puppet>("a")).within(60s);
+      std::int64_t calls = 0;
+      for (const std::string& image : images) {
+        for (const char* child : {"a", "echo"}) {
+          auto upgrade = [](std::string child, std::string image) -> Task<> {
+            try {
+              co_await root().upgrade(child, image);
+              board().note("upgraded " + child);
+            } catch (const Error& error) {
+              board().note("failed " + child);
+            }
+            board().note("over");
+          };
+          const auto over = board().count("over");
+          self.spawn(upgrade(child, image));
+          while (board().count("over") == over) {
+            co_await a.echo("");
+            ++calls;
+          }
+        }
+      }
+      EXPECT_EQ((co_await a.nap(0))->getHandled(), calls);
+      EXPECT_GT(calls, 20);
+      board().note("done");
+      co_await until(self, "the clients", [] { return board().count("clients done") == 1; });
+    });
+  });
+  run.waitUntil("the port", [] { return !board().notes().empty(); });
+  const std::string port = board().notes().front();
+  {
+    LoadClients clients({.port = static_cast<unsigned>(std::stoul(port.substr(5))),
+                         .clients = 20,
+                         .requestsPerConnection = 20,
+                         .maxBytes = 500});
+    run.waitUntil("the upgrades", [&] {
+      clients.runFor(std::chrono::milliseconds(20));
+      return board().count("done") == 1;
+    });
+    EXPECT_TRUE(clients.drain());
+    EXPECT_EQ(clients.ledger().errors, 0u)
+        << (clients.ledger().texts.empty() ? "" : clients.ledger().texts[0]);
+    EXPECT_GT(clients.ledger().replies, 100u);
+  }
+  board().note("clients done");
+  EXPECT_EQ(run.wait().code, 0) << run.wait().err;
+  EXPECT_EQ(board().count("upgraded a"), 9u);
+  EXPECT_EQ(board().count("upgraded echo"), 9u);
+  EXPECT_EQ(board().count("failed a"), 1u);
+}
+
+}  // namespace tests
+
+int main(int argc, char** argv) {
+  if (std::getenv("TROUPE_TICKET") != nullptr) {
+    if (tests::version() == "main-dies") return 3;
+    troupe::App app(argc, argv);
+    tests::tree(app);
+    return app.run();
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
+}

@@ -1,0 +1,157 @@
+// What an actor keeps, by name; and memory that makes no sense.
+#include "mailbox/kept_store.h"
+
+#include <gtest/gtest.h>
+#include <troupe/error.h>
+
+#include <cstring>
+
+#include "mailbox/recovery.h"
+
+namespace troupe::mailbox {
+namespace {
+
+class KeptStoreTest : public testing::Test {
+ protected:
+  KeptStoreTest() : memory_(os::makeSharedMemory("desk", kDeskBytes)) {
+    memory_->layout = kDeskLayout;
+    restart();
+  }
+  void restart() {
+    log_.emplace(*memory_, 1);
+    log_->takeUnsent();
+    store_.emplace(memory_->kept);
+  }
+  std::size_t add(const std::string& name, std::string& value, std::uint64_t fingerprint = 1,
+                  std::size_t capacity = 16) {
+    return store_->add(name, fingerprint, capacity,
+                       [&value] { return std::as_bytes(std::span(value.data(), value.size())); });
+  }
+  void keep() {
+    if (!store_->addTo(*log_)) return;
+    log_->commit();
+    store_->carryOut();
+    log_->carriedOut();
+  }
+  std::string found(const std::string& name) {
+    const auto value = store_->find(name);
+    if (!value) return "nothing";
+    return {reinterpret_cast<const char*>(value->value.data()), value->value.size()};
+  }
+  std::string refusal(const std::string& name, std::size_t capacity = 16) {
+    try {
+      store_->add(name, 1, capacity, [] { return std::span<const std::byte>(); });
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::invalid);
+      return error.message();
+    }
+    return "";
+  }
+
+  MappedDesk memory_;
+  std::optional<TurnLog> log_;
+  std::optional<KeptStore> store_;
+};
+
+TEST_F(KeptStoreTest, AValueIsFoundByTheNextProcess) {
+  std::string value = "first";
+  const auto place = add("name", value);
+  store_->touch(place);
+  keep();
+  value = "untouched";
+  keep();
+  restart();
+  EXPECT_EQ(found("name"), "first");
+  EXPECT_EQ(found("another"), "nothing");
+}
+
+TEST_F(KeptStoreTest, CountsFromItsFirstCommitOn) {
+  std::string value = "first";
+  const auto place = add("name", value);
+  store_->touch(place);
+  restart();
+  EXPECT_EQ(found("name"), "nothing");
+}
+
+TEST_F(KeptStoreTest, TheSameLayoutTakesTheSamePlace) {
+  std::string value = "a";
+  for (int i = 0; i < 1000; ++i) {
+    store_->touch(add("name", value));
+    keep();
+    restart();
+  }
+  EXPECT_EQ(memory_->kept.entries, 1U);
+}
+
+TEST_F(KeptStoreTest, AnotherLayoutTakesANewPlaceAndTheOldOneCountsUntilIt) {
+  std::string value = "old";
+  store_->touch(add("name", value));
+  keep();
+  restart();
+  std::string other = "new";
+  const auto place = add("name", other, 2, 32);
+  EXPECT_EQ(found("name"), "old");
+  store_->touch(place);
+  keep();
+  restart();
+  EXPECT_EQ(found("name"), "new");
+  EXPECT_EQ(store_->find("name")->fingerprint, 2U);
+}
+
+TEST_F(KeptStoreTest, GoingBackToAnEarlierLayoutDoesNotBringBackItsValue) {
+  std::string value = "old";
+  store_->touch(add("name", value));
+  keep();
+  restart();
+  std::string other = "new";
+  store_->touch(add("name", other, 2));
+  keep();
+  restart();
+  std::string back = "back";
+  const auto place = add("name", back, 1);
+  EXPECT_EQ(found("name"), "new");
+  store_->touch(place);
+  keep();
+  EXPECT_EQ(found("name"), "back");
+}
+
+TEST_F(KeptStoreTest, RefusesWhatHasNoPlace) {
+  std::string value;
+  add("taken", value);
+  EXPECT_NE(refusal("taken").find("another value of that name"), std::string::npos);
+  EXPECT_NE(refusal("").find("a name has 1 to 63 bytes"), std::string::npos);
+  EXPECT_NE(refusal(std::string(64, 'x')).find("a name has"), std::string::npos);
+  EXPECT_NE(refusal("large", kLargestKept + 1).find("65537 bytes"), std::string::npos);
+  for (int i = 0; i < 15; ++i) EXPECT_EQ(refusal("l" + std::to_string(i), kLargestKept), "");
+  EXPECT_NE(refusal("one more", kLargestKept).find("are taken"), std::string::npos);
+  for (int i = 0; i < 48; ++i) EXPECT_EQ(refusal("s" + std::to_string(i), 1), "");
+  EXPECT_NE(refusal("the last", 1).find("64 values"), std::string::npos);
+}
+
+TEST_F(KeptStoreTest, MemoryThatMakesNoSenseIsRefusedAndNeverLeftForOtherMemory) {
+  std::string value = "first";
+  store_->touch(add("name", value));
+  keep();
+  KeptMemory& kept = memory_->kept;
+  const KeptEntry good = kept.entry[0];
+  for (const std::uint64_t offset : {kKeptBytes, kKeptBytes - 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
+    kept.entry[0] = good;
+    kept.entry[0].offset = offset;
+    restart();
+    EXPECT_THROW(found("name"), Error) << offset;
+    EXPECT_THROW(add("name", value), Error) << offset;
+  }
+  kept.entry[0] = good;
+  kept.entry[0].bytes = 17;
+  restart();
+  EXPECT_THROW(found("name"), Error);
+  kept.entry[0] = good;
+  for (const std::uint64_t used : {kKeptBytes + 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
+    kept.used = used;
+    restart();
+    EXPECT_NE(refusal("new"), "") << used;
+  }
+}
+
+}  // namespace
+}  // namespace troupe::mailbox
