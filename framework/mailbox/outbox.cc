@@ -13,6 +13,7 @@ struct Outbox::Packet {
   std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
   std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
   bool repeats = false;                  // a predecessor numbered it, and may have written it
+  bool answers = false;                  // it is on a reply lane
   std::vector<wire::BlockRef> blocks;    // of the large ones among them
   loop::Clock::time_point deadline =
       loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
@@ -41,7 +42,8 @@ Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce,
       log_(log),
       introduce_(std::move(introduce)),
       undeliverable_(std::move(undeliverable)),
-      overdue_(loop, [this] { dropOverdue(); }) {}
+      overdue_(loop, [this] { dropOverdue(); }),
+      space_(loop, [this] { wakeCrowded(); }) {}
 
 Outbox::~Outbox() = default;
 
@@ -132,10 +134,18 @@ void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::H
     return;
   }
   append(line, {message, record, 0, deadline});
-  if (to.lane == wire::Lane::reply && line.packets.size() > kMaxWaitingAnswers) {
-    drop(*line.packets.front());
-    line.packets.pop_front();
+  while (waitingAnswers_ > kMaxWaitingAnswers) dropOldestAnswer();
+}
+
+// Of the caller that has left most unread. All callers together share the room that they may take from the log.
+void Outbox::dropOldestAnswer() {
+  Line* longest = nullptr;
+  for (auto& [to, line] : lines_) {
+    if (to.lane != wire::Lane::reply) continue;
+    if (longest == nullptr || line->packets.size() > longest->packets.size()) longest = line.get();
   }
+  drop(*longest->packets.front());
+  longest->packets.pop_front();
 }
 
 // Messages that were numbered before keep their numbers, and those of a packet follow each other.
@@ -152,6 +162,8 @@ void Outbox::append(Line& line, const Item& item) {
     packet->content.append(item.message);
     packet->first = item.number;
     packet->repeats = item.number != 0;
+    packet->answers = line.to.lane == wire::Lane::reply;
+    if (packet->answers) ++waitingAnswers_;
     line.packets.push_back(std::move(packet));
   }
   Packet& packet = *line.packets.back();
@@ -279,7 +291,8 @@ void Outbox::written(Line& line) {
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
-  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+  if (!hasSpace()) crowded_ = true;
+  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -300,6 +313,10 @@ bool Outbox::hasWaiters(Line& line) {
 void Outbox::wakeWaiters(Line& line) {
   while (!line.waiters.empty() && (!paused_ || line.gone) &&
          (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+    if (!line.gone && !hasSpace()) {
+      crowded_ = true;
+      return;
+    }
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;
@@ -379,7 +396,26 @@ void Outbox::drop(Packet& packet) {
 void Outbox::release(Packet& packet) {
   log_.release(packet.records);
   packet.records.clear();
+  if (packet.answers) --waitingAnswers_;
+  if (crowded_ && hasSpace()) {
+    crowded_ = false;
+    space_.startIn(loop::Clock::duration::zero());
+  }
 }
+
+// Those who found the log full, of messages to others maybe.
+void Outbox::wakeCrowded() {
+  std::vector<Destination> waitedFor;
+  for (auto& [to, line] : lines_) {
+    if (hasWaiters(*line)) waitedFor.push_back(to);
+  }
+  for (const Destination& to : waitedFor) {
+    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
+  }
+}
+
+// Any message fits the log.
+bool Outbox::hasSpace() const { return log_.fits(wire::kMaxPacketBytes, 1); }
 
 // Not moved by each line that is full: so it does come.
 void Outbox::lookForOverdue() {

@@ -5,8 +5,8 @@
 // Order:     first in, first out for each destination.
 // Loss:      none of what is in the log, except what is put for a destination that has gone for good.
 // Memory:    bounded for each destination and in all. Past kMaxWaitingPackets for one, or TurnLog::kMostLive in
-//            all, hasRoom() says no; past kMaxWaitingAnswers the oldest answers are dropped, whose caller does
-//            not read, and learns by its deadline.
+//            all, hasRoom() says no; past kMaxWaitingAnswers in all the oldest answers to the caller with the most
+//            are dropped: it does not read, and learns by its deadline.
 // Ownership: keeps the write ends that it is given, one for each destination, until that has gone.
 // Threads:   the loop's.
 #pragma once
@@ -35,7 +35,7 @@ namespace troupe::mailbox {
 class Outbox {
  public:
   static constexpr std::size_t kMaxWaitingPackets = 16;
-  static constexpr std::size_t kMaxWaitingAnswers = 256;  // packets
+  static constexpr std::size_t kMaxWaitingAnswers = 256;  // packets, of all callers
 
   struct Owner {
     wire::ActorId actor = 0;
@@ -125,6 +125,9 @@ class Outbox {
   void free(std::span<const wire::BlockRef> blocks);
   os::PipeState writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes);
   void wakeWaiters(Line& line);
+  void dropOldestAnswer();
+  void wakeCrowded();
+  bool hasSpace() const;
   void lookForOverdue();
   void dropOverdue();
 
@@ -136,8 +139,11 @@ class Outbox {
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
   Line* recent_ = nullptr;
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
+  bool crowded_ = false;                // somebody waits for space in the log
+  std::size_t waitingAnswers_ = 0;
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
+  loop::Timer space_;
   bool looking_ = false;
   bool paused_ = false;
   bool retired_ = false;

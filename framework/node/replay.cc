@@ -103,7 +103,7 @@ class Surroundings {
          .id = letter_.actor,
          .generation = 1,
          .control = std::move(theirs),
-         .ends = {os::openReadEnd(mailbox_), os::openReadEnd(reply_), std::move(desk)},
+         .ends = {os::openReadEnd(mailbox_), os::openReadEnd(reply_), std::move(desk), {}},
          .actorClass = &class_,
          .factory = part.factory,
          .arguments = {},
