@@ -34,9 +34,12 @@ struct Outbox::Line {
 };
 
 Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce)
-    : loop_(loop), owner_(owner), log_(log), introduce_(std::move(introduce)), overdue_(loop, [this] {
-        dropOverdue();
-      }) {}
+    : loop_(loop),
+      owner_(owner),
+      log_(log),
+      introduce_(std::move(introduce)),
+      overdue_(loop, [this] { dropOverdue(); }),
+      roomAgain_(loop, [this] { wakeAll(); }) {}
 
 Outbox::~Outbox() = default;
 
@@ -220,7 +223,7 @@ void Outbox::written(Line& line) {
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(std::move(resume));
   Line& line = lineTo(to);
-  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line)) {
+  if (line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || logIsFull()) {
     line.waiters.push_back(waiter);
   } else {
     // There is room by now, and nothing would tell of it again.
@@ -239,13 +242,32 @@ bool Outbox::hasWaiters(Line& line) {
 
 // Each that is woken may fill the line again, so they are woken one by one.
 void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (line.gone || line.packets.size() < kMaxWaitingPackets)) {
+  const auto hasRoom = [&] { return line.packets.size() < kMaxWaitingPackets && !logIsFull(); };
+  while (!line.waiters.empty() && (line.gone || hasRoom())) {
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;
     line.waitersTurn = true;
     waiter->resume();
     line.waitersTurn = false;
+  }
+}
+
+// For any message. Who waits then, for whichever line, is woken when others have left.
+bool Outbox::logIsFull() {
+  const bool full = !log_.fits(wire::kMaxMessageBytes, 1);
+  wasFull_ = wasFull_ || full;
+  return full;
+}
+
+void Outbox::wakeAll() {
+  std::vector<Destination> waiting;
+  for (const auto& [to, line] : lines_) {
+    if (hasWaiters(*line)) waiting.push_back(to);
+  }
+  for (const Destination& to : waiting) {
+    const auto found = lines_.find(to);
+    if (found != lines_.end()) wakeWaiters(*found->second);
   }
 }
 
@@ -306,6 +328,10 @@ void Outbox::drop(Packet& packet) {
 
 void Outbox::release(Packet& packet) {
   log_.release(packet.records);
+  if (wasFull_ && log_.fits(wire::kMaxMessageBytes, 1)) {
+    wasFull_ = false;
+    roomAgain_.startIn(loop::Clock::duration::zero());
+  }
   packet.records.clear();
 }
 

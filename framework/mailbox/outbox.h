@@ -106,6 +106,8 @@ class Outbox {
   void drop(Packet& packet);
   void release(Packet& packet);
   void wakeWaiters(Line& line);
+  bool logIsFull();
+  void wakeAll();
   void lookForOverdue();
   void dropOverdue();
 
@@ -119,6 +121,8 @@ class Outbox {
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
   bool looking_ = false;
+  loop::Timer roomAgain_;
+  bool wasFull_ = false;  // since somebody was last told that it is not
 };
 
 }  // namespace troupe::mailbox
