@@ -5,6 +5,8 @@
 #include <troupe/error.h>
 
 #include <csignal>
+#include <deque>
+#include <functional>
 
 #include "os/packet_pipe.h"
 #include "tests/unit/wire/messages.h"
@@ -349,6 +351,38 @@ TEST_F(OutboxTest, AnswersForOneWhoHasGoneAreOver) {
   for (std::uint8_t i = 0; i < 3; ++i) answer(caller, i);
   outbox_.close(caller.to);
   EXPECT_EQ(inLog(), 0U);
+}
+
+TEST_F(OutboxTest, ThoseWhoWaitForRoomInAFullLogGoOnWhenOthersHaveLeft) {
+  std::deque<Peer> stuck;
+  for (wire::ActorId actor = 1; actor <= 4; ++actor) introduce(stuck.emplace_back(actor, wire::Lane::reply));
+  Peer peer(9);
+  introduce(peer);
+  for (unsigned i = 0; i < 1000 && log_.fits(wire::kMaxMessageBytes, 1); ++i) answer(stuck[i % 4], 1);
+  ASSERT_EQ(outbox_.hasRoom(peer.to, wire::kMaxMessageBytes), Put::noRoom);
+  std::string order;
+  unsigned woken = 0;
+  std::vector<std::shared_ptr<Outbox::Waiter>> waiters;
+  std::function<void(char)> wait = [&](char name) {
+    waiters.push_back(outbox_.whenRoom(peer.to, [&, name] {
+      ++woken;
+      if (outbox_.hasRoom(peer.to, wire::kMaxMessageBytes) == Put::placed) {
+        order += name;
+      } else {
+        wait(name);
+      }
+    }));
+  };
+  wait('a');
+  wait('b');
+  outbox_.flush();
+  bool tried = false;
+  loop_.post([&] { tried = true; });
+  ASSERT_TRUE(runUntil(loop_, [&] { return tried; }));
+  EXPECT_EQ(woken, 0U) << "nobody tries in vain";
+  outbox_.close(stuck[0].to);
+  ASSERT_TRUE(runUntil(loop_, [&] { return order.size() == 2; }));
+  EXPECT_EQ(order, "ab");
 }
 
 // --- A successor ---
