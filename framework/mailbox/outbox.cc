@@ -81,6 +81,7 @@ void Outbox::resend() {
 
 void Outbox::pause() {
   paused_ = true;
+  waitingAnswers_ = 0;
   for (auto& [to, line] : lines_) line->packets.clear();
 }
 
@@ -326,24 +327,6 @@ void Outbox::wakeWaiters(Line& line) {
   }
 }
 
-// For any message. Who waits then, for whichever line, is woken when others have left.
-bool Outbox::logIsFull() {
-  const bool full = !log_.fits(wire::kMaxMessageBytes, 1);
-  wasFull_ = wasFull_ || full;
-  return full;
-}
-
-void Outbox::wakeAll() {
-  std::vector<Destination> waiting;
-  for (const auto& [to, line] : lines_) {
-    if (hasWaiters(*line)) waiting.push_back(to);
-  }
-  for (const Destination& to : waiting) {
-    const auto found = lines_.find(to);
-    if (found != lines_.end()) wakeWaiters(*found->second);
-  }
-}
-
 void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
   auto& place = lines_[to];
   if (!place) place = std::make_unique<Line>(to);
@@ -413,10 +396,6 @@ void Outbox::drop(Packet& packet) {
 
 void Outbox::release(Packet& packet) {
   log_.release(packet.records);
-  if (wasFull_ && log_.fits(wire::kMaxMessageBytes, 1)) {
-    wasFull_ = false;
-    roomAgain_.startIn(loop::Clock::duration::zero());
-  }
   packet.records.clear();
   if (packet.answers) --waitingAnswers_;
   if (crowded_ && hasSpace()) {
