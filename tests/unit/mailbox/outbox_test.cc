@@ -355,10 +355,11 @@ TEST_F(OutboxTest, AnswersForOneWhoHasGoneAreOver) {
 
 TEST_F(OutboxTest, ThoseWhoWaitForRoomInAFullLogGoOnWhenOthersHaveLeft) {
   std::deque<Peer> stuck;
-  for (wire::ActorId actor = 1; actor <= 4; ++actor) introduce(stuck.emplace_back(actor, wire::Lane::reply));
+  for (wire::ActorId actor = 1; actor <= 4; ++actor) introduce(stuck.emplace_back(actor));
   Peer peer(9);
   introduce(peer);
-  for (unsigned i = 0; i < 1000 && log_.fits(wire::kMaxMessageBytes, 1); ++i) answer(stuck[i % 4], 1);
+  for (unsigned i = 0; i < 1000 && log_.fits(wire::kMaxMessageBytes, 1); ++i)
+    send(stuck[i % 4], castOf(large(i)));
   ASSERT_EQ(outbox_.hasRoom(peer.to, wire::kMaxMessageBytes), Put::noRoom);
   std::string order;
   unsigned woken = 0;
