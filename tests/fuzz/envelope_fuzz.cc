@@ -25,7 +25,8 @@ struct World {
   mailbox::Outbox outbox{loop, {.actor = 1, .generation = 1}, log, [](mailbox::Destination) {}};
   os::Fd lane = os::makePacketPipe();
   os::Fd writer = os::openWriteEnd(lane);
-  actor::PendingCalls calls{loop, outbox, 1, os::openReadEnd(lane), [](const std::string&) {}};
+  actor::Bodies bodies{loop, {}, 0, 1, {.introduce = [](wire::ActorId) {}, .arrived = [] {}}};
+  actor::PendingCalls calls{loop, outbox, bodies, 1, os::openReadEnd(lane), [](const std::string&) {}};
 };
 
 // A message whose parts are right, and whose values are anything.
