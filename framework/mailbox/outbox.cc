@@ -89,18 +89,19 @@ void Outbox::goOn(std::uint32_t generation) {
   paused_ = false;
   owner_.generation = generation;
   resend();
-  std::vector<Destination> all;
-  for (const auto& [to, line] : lines_) all.push_back(to);
-  for (const Destination to : all) {
-    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
-  }
+  wakeCrowded();
 }
 
 void Outbox::retire() {
   paused_ = retired_ = true;
+  for (const Destination to : destinations()) close(to);
+}
+
+std::vector<Destination> Outbox::destinations() const {
   std::vector<Destination> all;
+  all.reserve(lines_.size());
   for (const auto& [to, line] : lines_) all.push_back(to);
-  for (const Destination to : all) close(to);
+  return all;
 }
 
 Outbox::Put Outbox::put(Destination to, std::span<const std::byte> message) {
@@ -357,7 +358,7 @@ void Outbox::spread(Line& line) {
       packet->first = collected->first == 0 ? 0 : collected->first + i;
       packet->repeats = collected->repeats;
       packet->deadline = collected->deadline;
-      packet->blocks = wire::blocksOf(view.message(i));
+      packet->blocks = wire::blocksOf(std::as_bytes(view.message(i)));
       line.packets.push_back(std::move(packet));
     }
   }
@@ -406,11 +407,7 @@ void Outbox::release(Packet& packet) {
 
 // Those who found the log full, of messages to others maybe.
 void Outbox::wakeCrowded() {
-  std::vector<Destination> waitedFor;
-  for (auto& [to, line] : lines_) {
-    if (hasWaiters(*line)) waitedFor.push_back(to);
-  }
-  for (const Destination& to : waitedFor) {
+  for (const Destination& to : destinations()) {
     if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
   }
 }

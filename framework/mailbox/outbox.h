@@ -105,6 +105,7 @@ class Outbox {
   };
   Line& lineTo(Destination to);
   static bool hasWaiters(Line& line);
+  std::vector<Destination> destinations() const;
   struct Item {
     std::span<const std::byte> message;
     TurnLog::Handle record = TurnLog::kNoRecord;

@@ -251,8 +251,12 @@ std::vector<BlockRef> blocksOf(std::span<const capnp::word> message) {
 }
 
 std::vector<BlockRef> blocksOf(std::span<const std::byte> message) {
-  return blocksOf(
-      std::span(reinterpret_cast<const capnp::word*>(message.data()), message.size() / sizeof(capnp::word)));
+  try {
+    return blocksOf(std::span(reinterpret_cast<const capnp::word*>(message.data()),
+                              message.size() / sizeof(capnp::word)));
+  } catch (const kj::Exception&) {
+    return {};
+  }
 }
 
 }  // namespace troupe::wire
