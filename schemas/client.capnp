@@ -14,7 +14,7 @@ struct ClientRequest {
     actors @0 :Text;
     # Those whose paths come after this one; empty: from the beginning.
     manage @1 :Control.Manage;
-    # stop, restart, list and spec.
+    # stop, restart, upgrade, list and spec.
     stopApp @2 :Void;
     letters @3 :UInt64;
     # The heads of those with higher numbers.

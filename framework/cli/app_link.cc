@@ -180,6 +180,16 @@ int AppLink::restart(const std::string& supervisor, const std::string& id) {
   return result.isStarted() ? result.getStarted().getPid() : 0;
 }
 
+int AppLink::upgrade(const std::string& supervisor, const std::string& id, const std::string& image) {
+  const auto answer = ask([&](wire::ClientRequest::Builder request) {
+    request.initManage().setSupervisor(supervisor.c_str());
+    auto upgrade = request.getManage().initUpgrade();
+    upgrade.setId(id.c_str());
+    upgrade.setImage(image.c_str());
+  });
+  return managed(answer).getStarted().getPid();
+}
+
 LetterList AppLink::letters() {
   LetterList list;
   std::uint64_t last = 0;

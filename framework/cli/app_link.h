@@ -72,6 +72,8 @@ class AppLink {
   void stop(const std::string& supervisor, const std::string& id);
   // The pid of its new process.
   int restart(const std::string& supervisor, const std::string& id);
+  // By a process of the program in the file `image`; the pid of that.
+  int upgrade(const std::string& supervisor, const std::string& id, const std::string& image);
 
   LetterList letters();
   wire::Letter letter(std::uint64_t number);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <filesystem>
 #include <map>
 
 #include "cli/failure.h"
@@ -246,6 +247,15 @@ std::string restart(const std::string& app, const std::string& path, const Style
   }
   link.stop(supervisor, id);
   return said(style, "restarted", link.title(), path, link.restart(supervisor, id));
+}
+
+std::string upgrade(const std::string& app, const std::string& path, const std::string& image,
+                    const Style& style) {
+  const auto [supervisor, id] = childAt(path);
+  AppLink link(appCalled(app), style.limit);
+  // The app may have another working directory.
+  const std::string file = std::filesystem::absolute(image);
+  return said(style, "upgraded", link.title(), path, link.upgrade(supervisor, id, file));
 }
 
 }  // namespace troupe::cli

@@ -21,5 +21,8 @@ std::string tree(const std::string& app, const Style& style);
 // Ends the whole app, where `path` is empty or "/".
 std::string stop(const std::string& app, const std::string& path, const Style& style);
 std::string restart(const std::string& app, const std::string& path, const Style& style);
+// Replaces it by a process of the program in the file `image`, with no message lost (SupervisorRef::upgrade).
+std::string upgrade(const std::string& app, const std::string& path, const std::string& image,
+                    const Style& style);
 
 }  // namespace troupe::cli

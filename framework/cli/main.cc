@@ -28,6 +28,7 @@ struct Order {
   std::string app;
   std::string path;
   std::string file;
+  std::string image;
   std::uint64_t number = 0;
   SchemaFiles schema;
   std::function<std::string()> run;
@@ -85,10 +86,15 @@ void addCommands(CLI::App& app, Order& order) {
   add("stop", "stops an actor, or the whole app, and waits for the end", true, [&] {
     return stop(order.app, order.path, order.style);
   })->add_option("PATH", order.path);
-  add("restart", "stops an actor if it runs, and starts it", true,
-      [&] { return restart(order.app, order.path, order.style); })
-      ->add_option("PATH", order.path)
-      ->required();
+  CLI::App* const again = add("restart", "stops an actor if it runs, and starts it", true, [&] {
+    return order.image.empty() ? restart(order.app, order.path, order.style)
+                               : upgrade(order.app, order.path, order.image, order.style);
+  });
+  again->add_option("PATH", order.path)->required();
+  again
+      ->add_option("--image", order.image,
+                   "replaces it by a process of this newer program instead, with no message lost")
+      ->check(CLI::ExistingFile);
   addLetterCommands(*add("dead-letters", "messages that were in hand when a process died", true, {}), order);
   CLI::App* const file = app.add_subcommand("letter", "shows a dead letter that was saved as a file");
   file->add_option("FILE", order.file)->required();

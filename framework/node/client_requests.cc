@@ -155,8 +155,9 @@ void ClientRequests::purge(Answer answer, std::uint64_t number) {
 }
 
 void ClientRequests::manage(wire::Manage::Reader manage, const std::string& asker) {
-  if (!manage.isStop() && !manage.isRestart() && !manage.isList() && !manage.isSpec())
-    throw Error(ErrorKind::invalid, "from outside children can be stopped, restarted and looked at only");
+  if (!manage.isStop() && !manage.isRestart() && !manage.isUpgrade() && !manage.isList() && !manage.isSpec())
+    throw Error(ErrorKind::invalid,
+                "from outside children can be stopped, restarted, upgraded and looked at only");
   wire::ControlMessage message;
   message->setFrom(asker.c_str());
   message->setRequest(1);

@@ -80,6 +80,24 @@ TEST_F(ClientTest, RestartStopsAnActorThatRunsAndStartsIt) {
   EXPECT_EQ(actors().at("/till")["state"].text, "running");
 }
 
+TEST_F(ClientTest, RestartWithAnImageReplacesAnActorByANewerProgram) {
+  const auto shop = openShop();
+  const auto before = actors().at("/till");
+
+  const JsonValue upgraded = json({"restart", "shop", "/till", "--image", ownPath()});
+
+  const auto now = actors();
+  EXPECT_NE(now.at("/till")["pid"].number(), before["pid"].number());
+  EXPECT_EQ(now.at("/till")["pid"].number(), upgraded["pid"].number());
+  EXPECT_EQ(now.at("/till")["state"].text, "running");
+
+  const Said failed = troupeSays({"restart", "shop", "/till", "--image", "/bin/false"});
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_NE(failed.err.find("/bin/false"), std::string::npos) << failed.err;
+  EXPECT_EQ(actors().at("/till")["pid"].number(), upgraded["pid"].number()) << "it goes on";
+  EXPECT_EQ(troupeSays({"restart", "shop", "/till", "--image", "/no/such/file"}).code, 2);
+}
+
 TEST_F(ClientTest, WhatWouldBeGoneForGoodIsNotRestarted) {
   const auto shop = openShop();
   for (const char* const path : {"/floor/guard", "/floor/guest:1"}) {
