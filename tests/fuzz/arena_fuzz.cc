@@ -3,11 +3,11 @@
 #include <fuzzer/FuzzedDataProvider.h>
 #include <troupe/protocol.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <optional>
 #include <vector>
 
+#include "tests/fuzz/insist.h"
 #include "wire/arena.h"
 #include "wire/message.h"
 
@@ -40,7 +40,7 @@ void fill(const wire::ArenaView& view, std::span<std::byte> memory, FuzzedDataPr
 void receive(const wire::ArenaView& view, std::span<const capnp::word> words) {
   try {
     wire::IncomingMessage message(words);
-    if (message.isLarge() != wire::isLarge(words)) std::abort();
+    insist(message.isLarge() == wire::isLarge(words));
     std::vector<std::span<const capnp::word>> segments;
     const auto blocks = wire::blocksOf(words);
     for (const wire::BlockRef& block : blocks) {
@@ -90,10 +90,9 @@ void takeOver(std::span<std::byte> memory, FuzzedDataProvider& data) {
     auto block = arena.allocate(arena.nextSerial(), data.ConsumeIntegralInRange<std::size_t>(1, 4000));
     if (!block) continue;
     const auto* const bytes = reinterpret_cast<const std::byte*>(block->data);
-    if (bytes < memory.data() || bytes + block->ref.words * 8 > memory.data() + memory.size()) std::abort();
+    insist(bytes >= memory.data() && bytes + block->ref.words * 8 <= memory.data() + memory.size());
     for (const auto& other : given) {
-      if (block->data < other.data + other.ref.words && other.data < block->data + block->ref.words)
-        std::abort();
+      insist(block->data >= other.data + other.ref.words || other.data >= block->data + block->ref.words);
     }
     std::memset(static_cast<void*>(block->data), 0xff, block->ref.words * 8);
     arena.sending(block->ref, {});

@@ -2,11 +2,10 @@
 #include <fuzzer/FuzzedDataProvider.h>
 #include <troupe/error.h>
 
-#include <cstdlib>
-
 #include "node/client_requests.h"
 #include "node/dead_letter_office.h"
 #include "os/channel.h"
+#include "tests/fuzz/insist.h"
 #include "wire/flat_message.h"
 #include "wire/letter.h"
 
@@ -40,7 +39,7 @@ class World {
   void ask(std::span<const std::byte> request) {
     try {
       const auto answer = requests_.answer(request, "::1");
-      if (answer.size() > os::kMaxChannelMessageBytes) std::abort();
+      insist(answer.size() <= os::kMaxChannelMessageBytes);
       if (!answer.empty()) static_cast<void>(wire::FlatMessage(answer).root<wire::ClientAnswer>().which());
     } catch (const kj::Exception&) {}
   }

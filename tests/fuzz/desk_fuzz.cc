@@ -4,7 +4,6 @@
 #include <sys/mman.h>
 #include <troupe/error.h>
 
-#include <cstdlib>
 #include <cstring>
 
 #include "mailbox/journal.h"
@@ -12,6 +11,7 @@
 #include "mailbox/settle.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
+#include "tests/fuzz/insist.h"
 #include "wire/message.h"
 
 namespace {
@@ -30,10 +30,6 @@ struct World {
   MappedDesk mapping = MappedDesk(memory);
   DeskMemory& desk() { return *mapping; }
 };
-
-void insist(bool holds) {
-  if (!holds) std::abort();
-}
 
 void fillSlots(DeskMemory& memory, FuzzedDataProvider& data) {
   const std::size_t slots = data.ConsumeIntegralInRange<std::size_t>(0, kDeskSlots);

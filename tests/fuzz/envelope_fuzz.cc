@@ -2,21 +2,18 @@
 // by an answer that names it; references in them are read, whatever they say.
 #include <fuzzer/FuzzedDataProvider.h>
 
-#include <cstdlib>
 #include <cstring>
+#include <utility>
 
 #include "actor/pending_calls.h"
 #include "os/shared_memory.h"
+#include "tests/fuzz/insist.h"
 
 namespace {
 
 using namespace troupe;
 
 constexpr int kCalls = 4;
-
-void insist(bool holds) {
-  if (!holds) std::abort();
-}
 
 struct World {
   loop::Loop loop;
@@ -25,7 +22,13 @@ struct World {
   mailbox::Outbox outbox{loop, {.actor = 1, .generation = 1}, log, [](mailbox::Destination) {}};
   os::Fd lane = os::makePacketPipe();
   os::Fd writer = os::openWriteEnd(lane);
-  actor::Bodies bodies{loop, {}, 0, 1, {.introduce = [](wire::ActorId) {}, .arrived = [] {}}};
+  std::vector<wire::ActorId> asked;
+  actor::Bodies bodies{loop,
+                       {},
+                       0,
+                       1,
+                       {.introduce = [this](wire::ActorId actor) { asked.push_back(actor); },
+                        .arrived = [this] { calls.bodiesArrived(); }}};
   actor::PendingCalls calls{loop, outbox, bodies, 1, os::openReadEnd(lane), [](const std::string&) {}};
 };
 
@@ -116,6 +119,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     os::writePacket(world.writer.get(), packet.data(), packet.size());
   }
   world.calls.readReplies();
+  // A reply that waits for an arena is decided once that is known not to be there.
+  for (const wire::ActorId actor : std::exchange(world.asked, {})) world.bodies.unreachable(actor);
   std::size_t over = 0;
   for (const auto& call : waiting) {
     over += call->done ? 1 : 0;

@@ -192,7 +192,7 @@ std::vector<Process> Program::leftovers(milliseconds limit) {
 }
 
 std::string samplePath(const std::string& name) {
-  return std::string(TROUPE_BINARY_DIR) + "/samples/" + name;
+  return TROUPE_BINARY_DIR "/samples/" + name;
 }
 
 std::string ownPath() { return std::filesystem::read_symlink("/proc/self/exe").string(); }

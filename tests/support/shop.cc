@@ -84,7 +84,7 @@ int runShop(int argc, char** argv) {
 }
 
 Said troupeSays(const std::vector<std::string>& arguments) {
-  Program command(std::string(TROUPE_BINARY_DIR) + "/troupe", arguments);
+  Program command(TROUPE_BINARY_DIR "/troupe", arguments);
   Said said;
   if (const auto end = command.waitForEnd()) said.code = end->signaled ? 128 + end->code : end->code;
   command.waitUntil([] { return true; });
