@@ -35,6 +35,7 @@ void TurnLog::reload() {
   first_ = extent.first;
   end_ = head_ = extent.end;
   live_ = 0;
+  counted_ = first_ == end_;
   offsets_.clear();
   freeHandles_.clear();
 }
@@ -59,6 +60,7 @@ std::vector<TurnLog::Unsent> TurnLog::takeUnsent() {
   // A message that was moved stands behind those that were said after it.
   std::sort(unsent.begin(), unsent.end(),
             [](const Unsent& a, const Unsent& b) { return a.ordinal < b.ordinal; });
+  counted_ = true;
   trim();
   return unsent;
 }
@@ -186,14 +188,12 @@ bool TurnLog::moveSome(std::size_t bytes) {
   return true;
 }
 
-void TurnLog::carriedOut() {
-  if (!blocked_) trim();
-}
-
 void TurnLog::trim() {
   const LogExtent before{first_, end_};
   blocked_ = false;
-  LogWalk walk(log_, before);
+  // No message is left in it: most turns of an actor that only keeps something end here.
+  if (live_ == 0 && counted_ && head_ == end_) first_ = end_ = head_ = 0;
+  LogWalk walk(log_, {first_, end_});
   while (!blocked_ && walk.next() != nullptr) {
     const LogRecord& record = walk.header();
     // Also where nothing but the end of the memory lies before it.

@@ -69,7 +69,9 @@ class TurnLog {
   Handle addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes);
   // What was added counts from here on. The caller carries it out, and calls carriedOut().
   void commit();
-  void carriedOut();
+  void carriedOut() {
+    if (!blocked_) trim();
+  }
 
   // Numbers for `count` messages that are about to be written: the first of them.
   std::uint64_t number(std::size_t count);
@@ -98,6 +100,7 @@ class TurnLog {
   std::uint64_t ordinal_ = 0;
   std::size_t reserved_ = 0;  // bytes that still have room in one piece
   std::size_t live_ = 0;
+  bool counted_ = true;                 // live_ is known: not between reload() and takeUnsent()
   bool blocked_ = false;                // the first record is a message that has not been released
   std::vector<std::uint32_t> offsets_;  // by handle
   std::vector<Handle> freeHandles_;
