@@ -139,7 +139,7 @@ mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::
   const auto open = turn.lock();
   try {
     if (open && !open->over) {
-      open->staged.add(to, message);
+      holdBack(*open, to, message);
     } else {
       journal_.send(to, message, open_ == 0);
     }
@@ -148,6 +148,20 @@ mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::
     throw;
   }
   return room;
+}
+
+void Server::holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message) {
+  using mailbox::StagedMessages;
+  const std::size_t more = StagedMessages::bytesOf(message);
+  if (heldBack_ + more > StagedMessages::kMostStaged) {
+    throw Error(ErrorKind::overloaded,
+                (open_ == 1 ? "this turn holds back "
+                            : "the " + std::to_string(open_) + " open turns of this actor hold back ") +
+                    std::to_string(heldBack_) + " bytes of casts already, and with " + std::to_string(more) +
+                    " more that would exceed " + std::to_string(StagedMessages::kMostStaged));
+  }
+  turn.staged.add(to, message);
+  heldBack_ += more;
 }
 
 void Server::bodiesArrived() {
@@ -234,6 +248,7 @@ void Server::dispatch(std::shared_ptr<Turn::State> state) {
 }
 
 void Server::finish(Turn::State& turn) {
+  heldBack_ -= turn.staged.bytes();
   if (turn.isCall) stageAnswer(turn);
   turn.over = true;
   os::killPoint("handled");

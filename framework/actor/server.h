@@ -61,6 +61,7 @@ class Server {
   void drop(mailbox::MessageToken token);
   void closeBody(mailbox::MessageToken token);
   void openBody(Turn::State& turn);
+  void holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message);
 
   loop::Loop& loop_;
   const detail::ActorClass& class_;
@@ -76,6 +77,7 @@ class Server {
   bool stopped_ = false;
   bool posted_ = false;
   unsigned open_ = 0;
+  std::size_t heldBack_ = 0;  // bytes of casts, of all turns that are open
   loop::TaskGroup handlers_;
   loop::Poll mailbox_;
 };

@@ -1,19 +1,11 @@
 #include "mailbox/journal.h"
 
-#include <troupe/error.h>
-
 #include "os/kill_point.h"
 
 namespace troupe::mailbox {
 
 void StagedMessages::add(Destination to, std::span<const std::byte> message,
                          loop::Clock::time_point deadline) {
-  // A turn that holds back as much as it may must still be able to end: its answer has room.
-  if (to.lane == wire::Lane::mailbox && bytes() + TurnLog::bytesOf(message.size()) > kMostStaged) {
-    throw Error(ErrorKind::overloaded,
-                "this turn holds back " + std::to_string(bytes()) + " bytes of casts already, and with " +
-                    std::to_string(message.size()) + " more it would exceed " + std::to_string(kMostStaged));
-  }
   items_.push_back({to, bytes_.size(), message.size(), deadline, TurnLog::kNoRecord});
   bytes_.insert(bytes_.end(), message.begin(), message.end());
 }

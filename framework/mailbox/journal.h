@@ -3,7 +3,7 @@
 // (mailbox/turn_log.h).
 //
 // Order:   what is sent leaves in the order in which it was staged, turn by turn.
-// Errors:  overloaded, where a turn stages more than kMostStaged.
+// Errors:  overloaded, where a turn has more than TurnLog::makeRoom() has room for; kMostStaged is far below that.
 // Threads: the loop's.
 #pragma once
 
@@ -22,7 +22,12 @@ namespace troupe::mailbox {
 // What a turn sends, held back until it ends.
 class StagedMessages {
  public:
-  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;  // bytes in the log, of one turn's casts
+  // Bytes in the log, of the casts of all turns that are open: for the caller to see to, as a turn must be able to end
+  // that holds back as much as it may.
+  static constexpr std::size_t kMostStaged = TurnLog::kMostLive / 2;
+  static std::size_t bytesOf(std::span<const std::byte> message) {
+    return message.size() + TurnLog::bytesOf(1);
+  }
 
   void add(Destination to, std::span<const std::byte> message,
            loop::Clock::time_point deadline = loop::Clock::time_point::max());

@@ -67,6 +67,15 @@ class Sum final : public QuietPuppet<Sum> {
   std::uint32_t handled_ = 0;
 };
 
+Task<> untilHandled(Self& self, Ref<Puppet> listener, std::uint32_t count) {
+  std::uint32_t handled = 0;
+  while (handled < count) {
+    handled = (co_await listener.nap(0))->getHandled();
+    co_await self.sleepFor(2ms);
+  }
+  EXPECT_EQ(handled, count);
+}
+
 }  // namespace
 
 TEST_F(Overload, ATurnThatSendsTooMuchIsToldAndWhatFitsArrives) {
@@ -82,12 +91,7 @@ TEST_F(Overload, ATurnThatSendsTooMuchIsToldAndWhatFitsArrives) {
              EXPECT_LT(placed, 2000u) << told;
              EXPECT_NE(told.find("this turn holds back"), std::string::npos) << told;
              sum += placed;
-             std::uint32_t handled = 0;
-             while (handled < sum) {
-               handled = (co_await other.nap(0))->getHandled();
-               co_await self.sleepFor(2ms);
-             }
-             EXPECT_EQ(handled, sum);
+             co_await untilHandled(self, other, sum);
            }
          });
 }
@@ -139,6 +143,61 @@ TEST_F(Overload, ATurnThatSendsTooMuchIsToldAlsoWhereItHadToWaitForRoom) {
          });
 }
 
+// Counts; and is busy with its first nap until the test says so.
+class Listener final : public QuietPuppet<Listener> {
+ public:
+  void note(NoteParams) { ++handled_; }
+  Task<> nap(NapParams, NapResults out) {
+    while (board().count("go on") == 0) co_await sleepFor(1ms);
+    out.setHandled(handled_);
+  }
+
+ private:
+  std::uint32_t handled_ = 0;
+};
+
+// Has many turns open at once, and each sends as much as it may.
+class Crowd final : public QuietPuppet<Crowd> {
+ public:
+  static constexpr bool kReentrant = true;
+  Task<> echo(EchoParams, EchoResults out) {
+    auto other = co_await find<Puppet>("/other");
+    int placed = 0;
+    try {
+      for (; placed < 800; ++placed) other.note(std::string(1000, 'x'));
+    } catch (const Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::overloaded);
+    }
+    board().note("sent");
+    while (board().count("end") == 0) co_await sleepFor(1ms);
+    out.setText(std::to_string(placed));
+  }
+};
+
+TEST_F(Overload, TurnsThatAreOpenAtOnceHoldBackNoMoreThanOne) {
+  runApp([](troupe::App& app) { app.child<Listener>("other").child<Crowd>("a"); },
+         [](Self& self) -> Task<> {
+           constexpr unsigned kTurns = 12;
+           auto a = co_await puppetAt(self, "a");
+           auto other = co_await puppetAt(self, "other");
+           auto nap = other.nap(0);
+           std::vector<troupe::Call<Puppet::EchoResults>> turns;
+           for (unsigned i = 0; i < kTurns; ++i) turns.push_back(a.echo(""));
+           co_await until(self, "all turns", [] { return board().count("sent") == kTurns; });
+           board().note("end");
+           std::uint32_t sum = 0;
+           for (auto& turn : turns) {
+             const std::string placed = co_await textOf(std::move(turn));
+             sum += static_cast<std::uint32_t>(std::stoul(placed));
+           }
+           EXPECT_GT(sum, 500u);
+           EXPECT_LT(sum, 2000u);
+           board().note("go on");
+           co_await std::move(nap);
+           co_await untilHandled(self, other, sum);
+         });
+}
+
 // Casts to all of many that are busy, to each as fast as it can.
 class Broadcaster final : public QuietPuppet<Broadcaster> {
  public:
@@ -165,17 +224,6 @@ std::string ticksOf(int pid) {
 
 TEST_F(Overload, AFullLogIsWaitedForWithoutWork) {
   static constexpr int kBusy = 60;
-  class Listener final : public QuietPuppet<Listener> {
-   public:
-    void note(NoteParams) { ++handled_; }
-    Task<> nap(NapParams, NapResults out) {
-      while (board().count("go on") == 0) co_await sleepFor(1ms);
-      out.setHandled(handled_);
-    }
-
-   private:
-    std::uint32_t handled_ = 0;
-  };
   runApp(
       [](troupe::App& app) {
         for (int i = 0; i < kBusy; ++i)
