@@ -1,0 +1,139 @@
+// What actors do.
+#include <troupe/troupe.h>
+
+#include <cstring>
+
+#include "bench.actor.h"
+#include "tests/bench/compare/figure.h"
+
+namespace troupe::bench {
+
+namespace {
+
+constexpr int kTrips = 20'000;
+constexpr std::uint64_t kMessages = 3'000'000;
+
+std::uint64_t firstOf(capnp::Data::Reader data) {
+  std::uint64_t value = 0;
+  std::memcpy(&value, data.begin(), std::min(sizeof value, data.size()));
+  return value;
+}
+
+class Adder final : public Actor<Adder, Sink> {
+ public:
+  void take(TakeParams in) {
+    sum_ += firstOf(in.getData());
+    ++messages_;
+  }
+  void total(TotalParams, TotalResults out) {
+    out.setMessages(messages_);
+    out.setSum(sum_);
+  }
+  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
+
+ private:
+  std::uint64_t messages_ = 0;
+  std::uint64_t sum_ = 0;
+};
+
+capnp::Data::Reader asData(const std::byte (&bytes)[kMessageBytes]) {
+  return {reinterpret_cast<const kj::byte*>(bytes), kMessageBytes};
+}
+
+Task<> castAll(Ref<Sink> sink, std::uint64_t messages) {
+  std::byte bytes[kMessageBytes] = {};
+  for (std::uint64_t i = 0; i < messages; ++i) {
+    const std::uint64_t value = valueOf(i);
+    std::memcpy(bytes, &value, sizeof value);
+    co_await sink.take(asData(bytes));
+  }
+}
+
+class Sender final : public Actor<Sender, Source> {
+ public:
+  Task<> init() { sink_ = co_await find<Sink>("/sink"); }
+  // Not in the turn, whose casts would be held back until its end.
+  void send(SendParams in) { spawn(castAll(sink_, in.getMessages())); }
+
+ private:
+  Ref<Sink> sink_;
+};
+
+// Runs it in the main actor of an app.
+double inApp(const std::function<void(App&)>& declare, std::function<Task<double>(Self&)> body) {
+  char name[] = "bench";
+  char* arguments[] = {name, nullptr};
+  App app(1, arguments);
+  declare(app);
+  Shared result;  // the main actor is another process
+  app.main([&](Self& self) -> Task<> { *result = co_await body(self); });
+  if (app.run() != 0) fail("the app has failed");
+  return *result;
+}
+
+double roundTrip() {
+  return inApp([](App& app) { app.child<Adder>("sink"); },
+               [](Self& self) -> Task<double> {
+                 auto sink = co_await self.find<Sink>("sink");
+                 double before = 0;
+                 for (int i = -kTrips / 10; i < kTrips; ++i) {
+                   if (i == 0) before = now();
+                   std::byte bytes[kMessageBytes] = {};
+                   const std::uint64_t value = valueOf(static_cast<std::uint64_t>(i));
+                   std::memcpy(bytes, &value, sizeof value);
+                   const auto answer = co_await sink.echo(asData(bytes));
+                   if (firstOf(answer->getData()) != value) fail("another answer");
+                 }
+                 co_return (now() - before) / kTrips / 1000;
+               });
+}
+
+Task<> allHandled(Self& self, Ref<Sink> sink, std::uint64_t messages, std::uint64_t sum) {
+  sink = sink.within(kForever);
+  for (;;) {
+    const auto total = co_await sink.total();
+    if (total->getMessages() == messages && total->getSum() != sum) fail("another sum");
+    if (total->getMessages() == messages) co_return;
+    co_await self.sleepFor(std::chrono::milliseconds(1));
+  }
+}
+
+double oneWay() {
+  return inApp([](App& app) { app.child<Adder>("sink"); },
+               [](Self& self) -> Task<double> {
+                 auto sink = co_await self.find<Sink>("sink");
+                 const double before = now();
+                 co_await castAll(sink, kMessages);
+                 co_await allHandled(self, sink, kMessages, sumOf(kMessages));
+                 co_return static_cast<double>(kMessages) / (now() - before) * 1000;
+               });
+}
+
+double fourToOne() {
+  return inApp(
+      [](App& app) {
+        app.child<Adder>("sink");
+        for (int i = 0; i < 4; ++i) app.child<Sender>("source" + std::to_string(i));
+      },
+      [](Self& self) -> Task<double> {
+        constexpr std::uint64_t kEach = kMessages / 4;
+        auto sink = co_await self.find<Sink>("sink");
+        std::vector<Ref<Source>> sources;
+        for (int i = 0; i < 4; ++i)
+          sources.push_back(co_await self.find<Source>("source" + std::to_string(i)));
+        const double before = now();
+        for (auto& source : sources) co_await source.send(kEach);
+        co_await allHandled(self, sink, 4 * kEach, 4 * sumOf(kEach));
+        co_return static_cast<double>(kMessages) / (now() - before) * 1000;
+      });
+}
+
+}  // namespace
+
+void addActors(Figures& figures) {
+  figures.push_back({"round trip, 64 bytes", "Troupe, call", "us", roundTrip});
+  figures.push_back({"one way, 64 bytes, 1 to 1", "Troupe, cast", "M/s", oneWay});
+  figures.push_back({"one way, 64 bytes, 4 to 1", "Troupe, cast", "M/s", fourToOne});
+}
+
+}  // namespace troupe::bench
