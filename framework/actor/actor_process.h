@@ -72,7 +72,7 @@ class ActorProcess {
   Requests& requests() { return requests_; }
   Monitors& monitors() { return monitors_; }
   // Throws `gone` where this process has handed over to a newer one, and can't send any more.
-  void checkMaySend(const std::string& what) const;
+  void checkMaySend(const wire::Purpose& what) const;
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
   // Ends it in an orderly way, from the loop.
   void stop(ExitReason reason);

@@ -27,6 +27,10 @@ struct OwnedReply {
   wire::IncomingMessage message;
 };
 
+mailbox::Destination mailboxOf(const detail::PendingCall& call) {
+  return {.actor = call.callee, .lane = wire::Lane::mailbox};
+}
+
 // The call that a large reply is for; 0, where it is none.
 std::uint64_t callOf(std::span<const capnp::word> words) {
   const wire::IncomingMessage message(words);
@@ -54,27 +58,30 @@ PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, Bodies& bo
 
 PendingCalls::~PendingCalls() { *alive_ = false; }
 
-void PendingCalls::start(std::shared_ptr<detail::PendingCall> call, std::vector<std::byte> message) {
-  call->unsent = std::move(message);
+void PendingCalls::start(std::shared_ptr<detail::PendingCall> call, std::span<const std::byte> message) {
   calls_.emplace(call->id, call);
   if (call->deadline != loop::Clock::time_point::max()) {
     deadlines_.emplace(call->deadline, call->id);
     armTimer();
   }
-  place(call);
+  if (!place(*call, message)) {
+    call->unsent.assign(message.begin(), message.end());
+    waitForRoom(call);
+  }
 }
 
-void PendingCalls::place(const std::shared_ptr<detail::PendingCall>& call) {
-  const mailbox::Destination to{.actor = call->callee, .lane = wire::Lane::mailbox};
-  switch (outbox_.put(to, call->unsent)) {
-    case mailbox::Outbox::Put::placed: call->unsent = {}; break;
-    case mailbox::Outbox::Put::gone: call->unsent = {}; break;  // failCallee() follows
-    case mailbox::Outbox::Put::noRoom:
-      call->room = outbox_.whenRoom(to, [this, weak = std::weak_ptr(call)] {
-        if (const auto waiting = weak.lock(); waiting && !waiting->done) place(waiting);
-      });
-      break;
-  }
+bool PendingCalls::place(const detail::PendingCall& call, std::span<const std::byte> message) {
+  // Where the callee has gone, failCallee() follows.
+  return outbox_.put(mailboxOf(call), message) != mailbox::Outbox::Put::noRoom;
+}
+
+void PendingCalls::waitForRoom(const std::shared_ptr<detail::PendingCall>& call) {
+  call->room = outbox_.whenRoom(mailboxOf(*call), [this, weak = std::weak_ptr(call)] {
+    const auto waiting = weak.lock();
+    if (!waiting || waiting->done) return;
+    if (!place(*waiting, waiting->unsent)) return waitForRoom(waiting);
+    waiting->unsent = {};
+  });
 }
 
 void PendingCalls::abandon(detail::PendingCall& call) {

@@ -61,7 +61,7 @@ class PendingCalls {
 
   std::uint64_t nextId() { return ++lastId_; }
   // Sends `message`; its envelope carries call->id. The call is over at once where that fails.
-  void start(std::shared_ptr<detail::PendingCall> call, std::vector<std::byte> message);
+  void start(std::shared_ptr<detail::PendingCall> call, std::span<const std::byte> message);
   void abandon(detail::PendingCall& call);
 
   // Reads what has come on the reply lane, so that a reply which was there first is not overtaken by bad news.
@@ -78,7 +78,8 @@ class PendingCalls {
   std::size_t size() const { return calls_.size(); }
 
  private:
-  void place(const std::shared_ptr<detail::PendingCall>& call);
+  bool place(const detail::PendingCall& call, std::span<const std::byte> message);
+  void waitForRoom(const std::shared_ptr<detail::PendingCall>& call);
   void readSome(unsigned most);
   void onMessage(ActorId sender, std::span<const capnp::word> words);
   bool isParked(std::uint64_t call) const;

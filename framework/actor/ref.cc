@@ -53,9 +53,12 @@ void CallHandle::malformed(const kj::Exception& what) const {
 // A cast that found no room, and waits for it if somebody awaits it.
 class PendingCast {
  public:
-  PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message,
+  PendingCast(mailbox::Destination to, std::string method, std::span<const std::byte> message,
               std::weak_ptr<Turn::State> turn)
-      : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
+      : to_(to),
+        method_(std::move(method)),
+        message_(message.begin(), message.end()),
+        turn_(std::move(turn)) {}
 
   ~PendingCast() {
     if (!placed) actor::ActorProcess::current().outbox().discard(message_);
@@ -118,12 +121,14 @@ struct Draft::State {
   RefBase to;
   std::uint64_t interfaceId;
   std::uint16_t method;
-  std::string name;
+  const char* name;
   wire::OutgoingMessage message{&actor::ActorProcess::current().arena()};
+
+  std::string described() const { return std::string(name) + " of " + to.path(); }
 };
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
-    : state_(new State{to, interfaceId, method, std::string(name) + " of " + to.path()}) {
+    : state_(new State{to, interfaceId, method, name}) {
   if (!to)
     throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
 }
@@ -134,12 +139,13 @@ capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
 
 CallHandle Draft::call() {
   auto& process = actor::ActorProcess::current();
-  process.checkMaySend("calling " + state_->name);
   auto call = std::make_shared<PendingCall>();
+  call->method = state_->described();
+  const auto purpose = [&] { return "calling " + call->method; };
+  process.checkMaySend(purpose);
   call->calls = &process.calls();
   call->id = process.calls().nextId();
   call->callee = state_->to.id();
-  call->method = state_->name;
   call->within = state_->to.deadline();
   if (call->callee == process.id()) {
     throw Error(ErrorKind::invalid,
@@ -155,21 +161,22 @@ CallHandle Draft::call() {
     call->deadline = now + call->within;
     envelope.setDeadline(std::chrono::nanoseconds(call->deadline.time_since_epoch()).count());
   }
-  process.calls().start(call, state_->message.finish("calling " + call->method));
+  process.calls().start(call, state_->message.finish(purpose));
   return CallHandle(std::move(call));
 }
 
 CastHandle Draft::cast() {
   auto& process = actor::ActorProcess::current();
-  process.checkMaySend("casting " + state_->name);
+  const auto purpose = [&] { return "casting " + state_->described(); };
+  process.checkMaySend(purpose);
   auto envelope = state_->message.envelope().initCast();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);
-  auto message = state_->message.finish("casting " + state_->name);
+  const auto message = state_->message.finish(purpose);
   const mailbox::Destination to{.actor = state_->to.id(), .lane = wire::Lane::mailbox};
   auto turn = actor::Server::currentTurn();
   if (process.server().cast(to, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
-  return CastHandle(std::make_shared<PendingCast>(to, state_->name, std::move(message), std::move(turn)));
+  return CastHandle(std::make_shared<PendingCast>(to, state_->described(), message, std::move(turn)));
 }
 
 }  // namespace detail

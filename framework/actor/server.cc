@@ -1,5 +1,6 @@
 #include "actor/server.h"
 
+#include "actor/recycled.h"
 #include "os/kill_point.h"
 #include "wire/message.h"
 
@@ -174,9 +175,12 @@ void Server::drop(mailbox::MessageToken token) {
 }
 
 // Its message is done: whoever died before this, had its blocks freed by mailbox::settle().
-void Server::closeBody(mailbox::MessageToken token) { openBodies_.erase({token.slot, token.index}); }
+void Server::closeBody(mailbox::MessageToken token) {
+  if (!openBodies_.empty()) openBodies_.erase({token.slot, token.index});
+}
 
 void Server::openBody(Turn::State& turn) {
+  if (!turn.incoming.isLarge()) return;
   auto body = bodies_.open(turn.message.sender, turn.message.words);
   if (!body) return;
   turn.incoming.attach(body->segments);
@@ -186,7 +190,7 @@ void Server::openBody(Turn::State& turn) {
 void Server::handle(const mailbox::Desk::Message& message) {
   std::shared_ptr<Turn::State> turn;
   try {
-    turn = std::make_shared<Turn::State>(*this, message);
+    turn = std::allocate_shared<Turn::State>(Recycled<Turn::State>(), *this, message);
     openBody(*turn);
     if (!begin(*turn)) return drop(message.token);
   } catch (const kj::Exception& exception) {
@@ -265,8 +269,10 @@ void Server::finish(Turn::State& turn) {
 void Server::stageAnswer(Turn::State& turn) {
   if (turn.error) return stageError(turn, turn.error->first, turn.error->second);
   try {
-    const auto bytes = turn.results().finish(
-        "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_);
+    const auto purpose = [&] {
+      return "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_;
+    };
+    const auto bytes = turn.results().finish(purpose);
     try {
       turn.staged.add({turn.message.sender, wire::Lane::reply}, bytes, turn.deadline);
     } catch (const Error&) {

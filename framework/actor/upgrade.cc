@@ -31,9 +31,9 @@ void awaitTakeOver(Assignment& assignment) {
   loop.run();
 }
 
-void ActorProcess::checkMaySend(const std::string& what) const {
+void ActorProcess::checkMaySend(const wire::Purpose& what) const {
   if (draining_)
-    throw Error::gone(what + ": this process of " + path_ + " has handed over to a newer one", {});
+    throw Error::gone(what.text() + ": this process of " + path_ + " has handed over to a newer one", {});
 }
 
 void ActorProcess::handOver() {

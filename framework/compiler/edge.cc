@@ -117,7 +117,8 @@ std::string methodComment(const EdgeContext& context, Node interface, unsigned i
 std::string checkCode(const EdgeContext& context, NodeId type, Brand brand, const std::string& reader) {
   const auto function = context.checks.functionFor(type, brand);
   if (function.empty()) return "NothingToCheck{}";
-  return str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  const auto check = str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  return context.checks.isFlat(type) ? str("FlatCheck{", check, "}") : check;
 }
 
 // `fill` is the expression that fills the parameters.

@@ -42,9 +42,10 @@ constexpr std::array<std::string_view, 6> kRefMembers = {"deadline", "id",      
 
 // What generated code names itself, besides parameters.
 constexpr std::array<std::string_view, 2> kFunctionLocals = {"fill", "params"};
-constexpr std::array<std::string_view, 14> kTypesInUse = {
-    "DataArg", "Derived",    "Fill",    "HandlerResult", "Handlers", "NothingToCheck", "Protocol",
-    "Ref",     "RefMethods", "Results", "Self",          "TextArg",  "Turn",           "TypeList"};
+constexpr std::array<std::string_view, 15> kTypesInUse = {
+    "DataArg",  "Derived",        "Fill",     "FlatCheck", "HandlerResult",
+    "Handlers", "NothingToCheck", "Protocol", "Ref",       "RefMethods",
+    "Results",  "Self",           "TextArg",  "Turn",      "TypeList"};
 
 bool contains(const auto& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();

@@ -110,7 +110,8 @@ std::vector<std::byte> asCast(const wire::Letter& letter, const std::string& wha
     cast.setInterface(envelope.isCall() ? envelope.getCall().getInterface()
                                         : envelope.getCast().getInterface());
     cast.setMethod(envelope.isCall() ? envelope.getCall().getMethod() : envelope.getCast().getMethod());
-    return outgoing.finish(what);
+    const auto bytes = outgoing.finish(what.c_str());
+    return {bytes.begin(), bytes.end()};
   } catch (const kj::Exception& exception) {
     throw Error(ErrorKind::invalid, what + ": it is malformed: " + exception.getDescription().cStr());
   }

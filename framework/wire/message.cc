@@ -59,8 +59,8 @@ kj::Array<kj::Maybe<kj::Own<capnp::ClientHook>>> hooksOf(Envelope::Reader envelo
   return hooks.finish();
 }
 
-std::vector<std::byte> framed(capnp::MessageBuilder& message, std::size_t size) {
-  std::vector<std::byte> bytes(size);
+std::vector<std::byte> framed(capnp::MessageBuilder& message) {
+  std::vector<std::byte> bytes(capnp::computeSerializedSizeInWords(message) * sizeof(capnp::word));
   kj::ArrayOutputStream stream({reinterpret_cast<kj::byte*>(bytes.data()), bytes.size()});
   capnp::writeMessage(stream, message);
   return bytes;
@@ -95,16 +95,17 @@ void copyKind(Envelope::Reader from, Envelope::Builder to) {
 }  // namespace
 
 MessageMemory::~MessageMemory() {
+  if (begun_) first_.usedWords = getSegmentsForOutput()[0].size();
   for (const BlockRef& block : blocks_) arena_->free(block);
 }
 
 kj::ArrayPtr<capnp::word> MessageMemory::allocateSegment(unsigned atLeast) {
-  if (!begun_ && atLeast <= first_.size()) {
+  if (!begun_) {
+    KJ_ASSERT(atLeast <= first_->segment.size(), "a message begins with its root");
     begun_ = true;
-    words_ = first_.size();
-    return {first_.data(), first_.size()};
+    words_ = first_->segment.size();
+    return {first_->segment.data(), words_};
   }
-  begun_ = true;
   const std::size_t wanted = std::max({std::size_t{atLeast}, words_, kLeastBlockWords});
   words_ += wanted;
   Arena* const arena = spilled() || arena_ == nullptr ? nullptr : arena_->open();
@@ -133,13 +134,20 @@ std::optional<std::vector<BlockRef>> MessageMemory::intoArena() {
   return blocks_;
 }
 
+std::span<const std::byte> MessageMemory::framed() {
+  const auto segment = getSegmentsForOutput()[0];
+  first_->segmentWords = static_cast<std::uint32_t>(segment.size());
+  return {reinterpret_cast<const std::byte*>(&first_->segmentsLessOne),
+          (segment.size() + 1) * sizeof(capnp::word)};
+}
+
 OutgoingMessage::OutgoingMessage(ArenaMemory* arena)
     : arena_(arena),
       message_(arena),
       envelope_(capabilities_.imbue(message_.getRoot<capnp::AnyPointer>()).initAs<Envelope>()),
       body_(envelope_.getBody()) {}
 
-void OutgoingMessage::writeReferences(const std::string& what) {
+void OutgoingMessage::writeReferences(const Purpose& what) {
   auto table = capabilities_.getTable();
   if (table.size() == 0) return;
   auto references = envelope_.initReferences(static_cast<unsigned>(table.size()));
@@ -147,18 +155,21 @@ void OutgoingMessage::writeReferences(const std::string& what) {
     KJ_IF_MAYBE (hook, table[i]) {
       const auto address = addressOf(**hook);
       if (!address)
-        throw Error(ErrorKind::invalid, what + ": a capability in it is not an actor (a troupe::Ref)");
+        throw Error(ErrorKind::invalid, what.text() + ": a capability in it is not an actor (a troupe::Ref)");
       references[i].setActor(address->id);
       references[i].setPath(address->path.c_str());
     }
   }
 }
 
-std::vector<std::byte> OutgoingMessage::finish(const std::string& what) {
+std::span<const std::byte> OutgoingMessage::finish(const Purpose& what) {
   writeReferences(what);
+  const auto segments = message_.getSegmentsForOutput();
+  if (segments.size() == 1 && (segments[0].size() + 1) * sizeof(capnp::word) <= kMaxMessageBytes)
+    return message_.framed();
   const std::size_t size = capnp::computeSerializedSizeInWords(message_) * sizeof(capnp::word);
-  if (size > kMaxMessageBytes) return finishLarge(what, size);
-  return framed(message_, size);
+  shortForm_ = size > kMaxMessageBytes ? finishLarge(what.text(), size) : framed(message_);
+  return shortForm_;
 }
 
 std::vector<std::byte> OutgoingMessage::finishLarge(const std::string& what, std::size_t size) {
@@ -189,32 +200,51 @@ std::vector<std::byte> OutgoingMessage::finishLarge(const std::string& what, std
     segments[i].setWords((*blocks)[i].words);
     segments[i].setSerial((*blocks)[i].serial);
   }
-  auto bytes = framed(shortForm, capnp::computeSerializedSizeInWords(shortForm) * sizeof(capnp::word));
+  auto bytes = framed(shortForm);
   message_.letGo();
   return bytes;
 }
 
+template <class Reader>
+capnp::AnyPointer::Reader IncomingMessage::bodyOf(Reader& message) const {
+  if (!capabilities_) return message.template getRoot<Envelope>().getBody();
+  return capabilities_->imbue(message.template getRoot<capnp::AnyPointer>())
+      .template getAs<Envelope>()
+      .getBody();
+}
+
+// Of the envelope itself no more is read than a few values and its references, whose number hooksOf() limits.
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words)
-    : checked_(asArray(words), checkedOptions()),
+    : words_(words),
       unlimited_(asArray(words), unlimitedOptions()),
-      capabilities_(hooksOf(checked_.getRoot<Envelope>(), words.size())),
-      envelope_(checked_.getRoot<Envelope>()),
-      checkedBody_(capabilities_.imbue(checked_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()),
-      body_(capabilities_.imbue(unlimited_.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody()) {}
+      envelope_(unlimited_.getRoot<Envelope>()) {
+  if (envelope_.hasReferences()) capabilities_.emplace(hooksOf(envelope_, words.size()));
+}
+
+capnp::AnyPointer::Reader IncomingMessage::body() const {
+  if (large_) return bodyOf(large_->unlimited);
+  return capabilities_ ? bodyOf(unlimited_) : envelope_.getBody();
+}
+
+capnp::AnyPointer::Reader IncomingMessage::checkedBody() const {
+  if (large_) return bodyOf(large_->checked);
+  if (!checked_) checked_.emplace(asArray(words_), checkedOptions());
+  return bodyOf(*checked_);
+}
 
 IncomingMessage::Large::Large(std::span<const std::span<const capnp::word>> from, std::size_t words)
     : segments(KJ_MAP(each, kj::arrayPtr(from.data(), from.size())) { return asArray(each); }),
       checked(segments, largeOptions(words)),
-      unlimited(segments, unlimitedOptions()),
-      capabilities(hooksOf(checked.getRoot<Envelope>(), words)) {}
+      unlimited(segments, unlimitedOptions()) {}
 
 void IncomingMessage::attach(std::vector<std::span<const capnp::word>> segments) {
   std::size_t words = 0;
   for (const auto& segment : segments) words += segment.size();
-  large_ = std::make_unique<Large>(segments, words);
-  auto& table = large_->capabilities;
-  checkedBody_ = table.imbue(large_->checked.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody();
-  body_ = table.imbue(large_->unlimited.getRoot<capnp::AnyPointer>()).getAs<Envelope>().getBody();
+  auto large = std::make_unique<Large>(segments, words);
+  const auto envelope = large->checked.getRoot<Envelope>();
+  capabilities_.reset();
+  if (envelope.hasReferences()) capabilities_.emplace(hooksOf(envelope, words));
+  large_ = std::move(large);
 }
 
 bool isLarge(std::span<const capnp::word> message) {

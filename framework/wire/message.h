@@ -5,7 +5,7 @@
 #include <capnp/message.h>
 #include <capnp/serialize.h>
 
-#include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -18,8 +18,25 @@
 #include "wire/arena_memory.h"
 #include "wire/packet.h"
 #include "wire/reference.h"
+#include "wire/scratch.h"
 
 namespace troupe::wire {
+
+// What a message is for, as errors say it: put into words only for them.
+class Purpose {
+ public:
+  Purpose(const char* text)
+      : of_(text), text_([](const void* of) { return std::string(static_cast<const char*>(of)); }) {}
+  // `describe` must stay as long as this.
+  template <std::invocable F>
+  Purpose(const F& describe)
+      : of_(&describe), text_([](const void* of) { return std::string((*static_cast<const F*>(of))()); }) {}
+  std::string text() const { return text_(of_); }
+
+ private:
+  const void* of_;
+  std::string (*text_)(const void*);
+};
 
 // The memory of a message that is being made: a first segment of a packet's size, then blocks of an arena, each as large as
 // all before it. Where the arena has no room it goes on in heap memory, so that its size gets known.
@@ -37,6 +54,8 @@ class MessageMemory final : public capnp::MessageBuilder {
   std::optional<std::vector<BlockRef>> intoArena();
   // They belong to the one who sends the message from here on.
   void letGo() { blocks_.clear(); }
+  // With its framing, which is written before it; of a message that has no other segment. In this memory.
+  std::span<const std::byte> framed();
 
  private:
   struct Free {
@@ -48,11 +67,10 @@ class MessageMemory final : public capnp::MessageBuilder {
   std::uint64_t serial_ = 0;
   std::vector<BlockRef> blocks_;
   std::vector<std::unique_ptr<capnp::word, Free>> heap_;
-  alignas(8) std::array<capnp::word, kMaxPacketBytes / sizeof(capnp::word)> first_{};
+  Scratch first_;
 };
 
-// Made in place; its first segment is part of the object, so that a message that fits a packet allocates
-// nothing. What does not fit it is built in the arena.
+// Made in place: a message that fits a packet allocates nothing. What does not fit it is built in the arena.
 class OutgoingMessage {
  public:
   // Without an arena, what does not fit a packet is refused. It must stay as long as this.
@@ -64,17 +82,18 @@ class OutgoingMessage {
   // Where parameters or results go. References put into it are carried by the envelope.
   capnp::AnyPointer::Builder body() { return body_; }
 
-  // The framed message; of a large one its short form, which owns the blocks it names: whoever does not send it, frees
-  // them. Nothing may be put into it any more. `what` names it in errors.
+  // The framed message, which stays as long as this; of a large one its short form, which owns the blocks it names:
+  // whoever does not send it, frees them. Nothing may be put into it any more. `what` names it in errors.
   // Errors: invalid, where it is larger than kMaxMessageBytes and the arena's limit, or holds a capability that is no
   // actor; overloaded, where the arena is full of messages that nobody has read.
-  std::vector<std::byte> finish(const std::string& what);
+  std::span<const std::byte> finish(const Purpose& what);
 
  private:
-  void writeReferences(const std::string& what);
+  void writeReferences(const Purpose& what);
   std::vector<std::byte> finishLarge(const std::string& what, std::size_t size);
 
   ArenaMemory* arena_;
+  std::vector<std::byte> shortForm_;  // of a large message
   capnp::BuilderCapabilityTable capabilities_;
   MessageMemory message_;
   Envelope::Builder envelope_;
@@ -95,24 +114,25 @@ class IncomingMessage {
   // Its segments, which must stay while it is used. Errors: kj::Exception, where they are no envelope.
   void attach(std::vector<std::span<const capnp::word>> segments);
   // For checking: reading more than any honest message of a packet needs, throws.
-  capnp::AnyPointer::Reader checkedBody() const { return checkedBody_; }
+  capnp::AnyPointer::Reader checkedBody() const;
   // For using, once checked: reading is not counted, however often and long it is done.
-  capnp::AnyPointer::Reader body() const { return body_; }
+  capnp::AnyPointer::Reader body() const;
 
  private:
+  // Bodies with what the references in them stand for; there is no table where there are none.
+  template <class Reader>
+  capnp::AnyPointer::Reader bodyOf(Reader& message) const;
   struct Large {
     Large(std::span<const std::span<const capnp::word>> from, std::size_t words);
     kj::Array<kj::ArrayPtr<const capnp::word>> segments;
     capnp::SegmentArrayMessageReader checked;
     capnp::SegmentArrayMessageReader unlimited;
-    capnp::ReaderCapabilityTable capabilities;
   };
-  capnp::FlatArrayMessageReader checked_;
-  capnp::FlatArrayMessageReader unlimited_;
-  capnp::ReaderCapabilityTable capabilities_;
+  std::span<const capnp::word> words_;
+  mutable capnp::FlatArrayMessageReader unlimited_;
   Envelope::Reader envelope_;
-  capnp::AnyPointer::Reader checkedBody_;
-  capnp::AnyPointer::Reader body_;
+  mutable std::optional<capnp::FlatArrayMessageReader> checked_;
+  mutable std::optional<capnp::ReaderCapabilityTable> capabilities_;
   std::unique_ptr<Large> large_;
 };
 

@@ -65,7 +65,8 @@ std::vector<std::byte> envelope(FuzzedDataProvider& data, std::uint64_t call) {
       reference.setPath(text.c_str());
     }
   }
-  auto bytes = message.finish("an envelope");
+  const auto made = message.finish("an envelope");
+  std::vector<std::byte> bytes(made.begin(), made.end());
   // And some of its bytes wrong.
   for (int i = data.ConsumeIntegralInRange<int>(0, 3); i > 0; --i)
     bytes[data.ConsumeIntegralInRange<std::size_t>(0, bytes.size() - 1)] =

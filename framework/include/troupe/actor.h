@@ -29,6 +29,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <type_traits>
@@ -53,9 +54,9 @@ class Turn {
   explicit Turn(State& state) : state_(&state) {}
 
   template <class Params, class ResultStruct, class Check, class Handler>
-  void call(Check&& check, Handler handler);
+  void call(Check check, Handler handler);
   template <class Params, class Check, class Handler>
-  void cast(Check&& check, Handler handler);
+  void cast(Check check, Handler handler);
 
   // The caller gets an Error of kind `refused` with this text, and no results.
   void refuse(std::string_view text) const;
@@ -68,8 +69,9 @@ class Turn {
   void malformed(std::string_view what) const;
   void goOnWith(Task<> task) const;
 
+  // The parameters, where nothing is wrong with them.
   template <class Params, class Check>
-  bool passes(Check&& check) const;
+  std::optional<typename Params::Reader> checked(Check& check) const;
 
   State* state_;
 };
@@ -171,41 +173,46 @@ class Actor
 };
 
 template <class Params, class Check>
-bool Turn::passes(Check&& check) const {
+std::optional<typename Params::Reader> Turn::checked(Check& check) const {
   try {
-    check(checkedParams().template getAs<Params>());
-    return true;
+    const typename Params::Reader in = params().template getAs<Params>();
+    if constexpr (requires { Check::kFlat; }) {
+      check(in);
+    } else {
+      check(checkedParams().template getAs<Params>());
+    }
+    return in;
   } catch (const kj::Exception& exception) {
     malformed(exception.getDescription().cStr());
-    return false;
+    return std::nullopt;
   }
 }
 
 template <class Params, class ResultStruct, class Check, class Handler>
-void Turn::call(Check&& check, Handler handler) {
+void Turn::call(Check check, Handler handler) {
   using In = typename Params::Reader;
   using Out = Results<ResultStruct>;
-  if (!passes<Params>(check)) return;
-  const In in = params().template getAs<Params>();
+  const std::optional<In> in = checked<Params>(check);
+  if (!in) return;
   Out out(results().template initAs<ResultStruct>(), *this);
   if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const In&, Out&&>>) {
-    handler(in, std::move(out));
+    handler(*in, std::move(out));
   } else {
     // Parameters of a coroutine live in its frame: here the handler's arguments do, as long as its task.
     goOnWith([](Handler handler, In in, Out out) -> Task<> { co_await handler(in, std::move(out)); }(
-                                                     std::move(handler), in, std::move(out)));
+                                                     std::move(handler), *in, std::move(out)));
   }
 }
 
 template <class Params, class Check, class Handler>
-void Turn::cast(Check&& check, Handler handler) {
+void Turn::cast(Check check, Handler handler) {
   using In = typename Params::Reader;
-  if (!passes<Params>(check)) return;
-  const In in = params().template getAs<Params>();
+  const std::optional<In> in = checked<Params>(check);
+  if (!in) return;
   if constexpr (std::is_void_v<std::invoke_result_t<Handler&, const In&>>) {
-    handler(in);
+    handler(*in);
   } else {
-    goOnWith([](Handler handler, In in) -> Task<> { co_await handler(in); }(std::move(handler), in));
+    goOnWith([](Handler handler, In in) -> Task<> { co_await handler(in); }(std::move(handler), *in));
   }
 }
 

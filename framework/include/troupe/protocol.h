@@ -132,8 +132,17 @@ class DataArg {
 template <class R>
 concept HandlerResult = std::is_void_v<R> || std::same_as<R, Task<void>>;
 
+// A check that reads no more than a few pointers, each of which leads to plain data: it needs no limit.
+template <class Check>
+struct FlatCheck : Check {
+  static constexpr bool kFlat = true;
+};
+template <class Check>
+FlatCheck(Check) -> FlatCheck<Check>;
+
 // The check of parameters in which nothing can be malformed: they hold no pointers.
 struct NothingToCheck {
+  static constexpr bool kFlat = true;
   template <class Reader>
   void operator()(const Reader&) const {}
 };

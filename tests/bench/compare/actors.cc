@@ -10,8 +10,9 @@ namespace troupe::bench {
 
 namespace {
 
-constexpr int kTrips = 20'000;
-constexpr std::uint64_t kMessages = 3'000'000;
+int trips() { return static_cast<int>(effort(20'000)); }
+// A multiple of 64, and of 4 times that.
+std::uint64_t messages() { return effort(12'000) * 256; }
 
 std::uint64_t firstOf(capnp::Data::Reader data) {
   std::uint64_t value = 0;
@@ -76,7 +77,7 @@ double roundTrip() {
                [](Self& self) -> Task<double> {
                  auto sink = co_await self.find<Sink>("sink");
                  double before = 0;
-                 for (int i = -kTrips / 10; i < kTrips; ++i) {
+                 for (int i = -trips() / 10; i < trips(); ++i) {
                    if (i == 0) before = now();
                    std::byte bytes[kMessageBytes] = {};
                    const std::uint64_t value = valueOf(static_cast<std::uint64_t>(i));
@@ -84,7 +85,7 @@ double roundTrip() {
                    const auto answer = co_await sink.echo(asData(bytes));
                    if (firstOf(answer->getData()) != value) fail("another answer");
                  }
-                 co_return (now() - before) / kTrips / 1000;
+                 co_return (now() - before) / trips() / 1000;
                });
 }
 
@@ -103,9 +104,9 @@ double oneWay() {
                [](Self& self) -> Task<double> {
                  auto sink = co_await self.find<Sink>("sink");
                  const double before = now();
-                 co_await castAll(sink, kMessages);
-                 co_await allHandled(self, sink, kMessages, sumOf(kMessages));
-                 co_return static_cast<double>(kMessages) / (now() - before) * 1000;
+                 co_await castAll(sink, messages());
+                 co_await allHandled(self, sink, messages(), sumOf(messages()));
+                 co_return static_cast<double>(messages()) / (now() - before) * 1000;
                });
 }
 
@@ -116,15 +117,15 @@ double fourToOne() {
         for (int i = 0; i < 4; ++i) app.child<Sender>("source" + std::to_string(i));
       },
       [](Self& self) -> Task<double> {
-        constexpr std::uint64_t kEach = kMessages / 4;
+        const std::uint64_t each = messages() / 4;
         auto sink = co_await self.find<Sink>("sink");
         std::vector<Ref<Source>> sources;
         for (int i = 0; i < 4; ++i)
           sources.push_back(co_await self.find<Source>("source" + std::to_string(i)));
         const double before = now();
-        for (auto& source : sources) co_await source.send(kEach);
-        co_await allHandled(self, sink, 4 * kEach, 4 * sumOf(kEach));
-        co_return static_cast<double>(kMessages) / (now() - before) * 1000;
+        for (auto& source : sources) co_await source.send(each);
+        co_await allHandled(self, sink, 4 * each, 4 * sumOf(each));
+        co_return static_cast<double>(messages()) / (now() - before) * 1000;
       });
 }
 

@@ -2,12 +2,23 @@
 
 #include <sys/mman.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 
 #include "tests/unit/os/children.h"
 
 namespace troupe::bench {
+
+namespace {
+double part = 1;
+}
+
+std::uint64_t effort(std::uint64_t count) {
+  return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(static_cast<double>(count) * part));
+}
+
+void setEffort(double to) { part = to; }
 
 Shared::Shared() {
   void* const memory =

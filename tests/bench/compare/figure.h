@@ -3,6 +3,7 @@
 // A figure is measured several times, in turns with the others, each time from the start; what counts is the median.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <vector>
@@ -17,6 +18,10 @@ struct Figure {
 };
 
 using Figures = std::vector<Figure>;
+
+// How much of everything is done, of so many: less where instructions are counted, which takes long.
+std::uint64_t effort(std::uint64_t count);
+void setEffort(double part);
 
 // A value that processes share from when it was made on.
 class Shared {

@@ -12,6 +12,7 @@ namespace {
 struct Options {
   std::string filter;
   int rounds = 3;
+  double effort = 1;
   bool json = false;
 };
 
@@ -66,7 +67,10 @@ int main(int argc, char** argv) {
   app.add_option("--filter", options.filter, "Only what has this in its workload or who");
   app.add_option("--rounds", options.rounds, "How often each is measured; the median counts")
       ->check(CLI::Range(1, 1000));
+  app.add_option("--effort", options.effort, "How much of everything is done: 0.01 is a hundredth")
+      ->check(CLI::Range(1e-6, 100.0));
   app.add_flag("--json", options.json, "A line of JSON a figure");
   CLI11_PARSE(app, argc, argv);
+  troupe::bench::setEffort(options.effort);
   return troupe::bench::compare(options);
 }

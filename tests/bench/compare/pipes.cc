@@ -14,8 +14,9 @@ namespace troupe::bench {
 
 namespace {
 
-constexpr int kTrips = 20'000;
-constexpr std::uint64_t kMessages = 3'000'000;
+int trips() { return static_cast<int>(effort(20'000)); }
+// A multiple of 64, and of 4 times that.
+std::uint64_t messages() { return effort(12'000) * 256; }
 
 using Message = std::array<std::byte, kMessageBytes>;
 
@@ -66,7 +67,7 @@ double roundTrip() {
     }
   });
   double before = 0;
-  for (int i = -kTrips / 10; i < kTrips; ++i) {
+  for (int i = -trips() / 10; i < trips(); ++i) {
     if (i == 0) before = now();
     Message message{};
     const std::uint64_t value = valueOf(static_cast<std::uint64_t>(i));
@@ -76,17 +77,18 @@ double roundTrip() {
     (back.*read)(answer);
     if (answer != message) fail("another answer");
   }
-  return (now() - before) / kTrips;
+  return (now() - before) / trips();
 }
 
 // Millions of messages a second, `batch` in a write.
 double oneWay(std::size_t batch) {
+  const std::uint64_t count = messages();
   Pipe pipe, done;
   os::test::Child reader([&]() -> int {
     static std::array<Message, 1024> messages;
     std::uint64_t sum = 0;
     std::size_t bytes = 0;
-    for (std::uint64_t left = kMessages; left > 0;) {
+    for (std::uint64_t left = count; left > 0;) {
       const ssize_t got = ::read(pipe.ends[0], reinterpret_cast<std::byte*>(messages.data()) + bytes,
                                  sizeof messages - bytes);
       if (got <= 0) return 1;
@@ -108,7 +110,7 @@ double oneWay(std::size_t batch) {
   });
   std::array<Message, 64> messages{};
   const double before = now();
-  for (std::uint64_t i = 0; i < kMessages; i += batch) {
+  for (std::uint64_t i = 0; i < count; i += batch) {
     for (std::size_t each = 0; each < batch; ++each) {
       const std::uint64_t value = valueOf(i + each);
       std::memcpy(messages[each].data(), &value, sizeof value);
@@ -120,8 +122,8 @@ double oneWay(std::size_t batch) {
   done.read(answer);
   std::uint64_t sum;
   std::memcpy(&sum, answer.data(), sizeof sum);
-  if (sum != sumOf(kMessages)) fail("another sum");
-  return static_cast<double>(kMessages) / (now() - before) * 1000;
+  if (sum != sumOf(count)) fail("another sum");
+  return static_cast<double>(count) / (now() - before) * 1000;
 }
 
 }  // namespace

@@ -17,7 +17,8 @@ std::vector<std::byte> callOf(std::uint64_t interfaceId, std::uint16_t method) {
   auto call = message.envelope().initCall();
   call.setInterface(interfaceId);
   call.setMethod(method);
-  return message.finish("a call");
+  const auto bytes = message.finish("a call");
+  return {bytes.begin(), bytes.end()};
 }
 
 Letter wholeLetter() {

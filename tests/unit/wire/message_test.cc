@@ -16,11 +16,12 @@ namespace troupe::wire {
 namespace {
 
 using test::Bytes;
+using test::bytesOf;
 
 // The words of a finished message, aligned.
 class Words {
  public:
-  explicit Words(const Bytes& bytes)
+  explicit Words(std::span<const std::byte> bytes)
       : words_(kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word))) {
     std::memcpy(words_.begin(), bytes.data(), bytes.size());
   }
@@ -135,7 +136,7 @@ struct World {
         mapping(memory, os::sizeOf(memory)),
         view({static_cast<std::byte*>(mapping.data()), mapping.bytes()}) {}
 
-  void send(const Bytes& message) {
+  void send(std::span<const std::byte> message) {
     for (const BlockRef& block : blocksOf(message)) {
       arena.open()->sending(block, {.actor = 2, .lane = 0});
       arena.open()->sent(block);
@@ -164,7 +165,7 @@ TEST(LargeMessage, IsBuiltAndReadInPlace) {
   auto data = message.body().initAs<capnp::Data>(500'000);
   for (std::size_t i = 0; i < data.size(); ++i) data[i] = static_cast<kj::byte>(i * 7);
   const kj::byte* const built = data.begin();
-  const Bytes bytes = message.finish("calling");
+  const Bytes bytes = bytesOf(message.finish("calling"));
   EXPECT_LT(bytes.size(), 300U);
   world.send(bytes);
 
@@ -193,7 +194,7 @@ TEST(LargeMessage, OfManySmallPartsCarriesReferencesToo) {
   message.envelope().initCast();
   auto pings = message.body().initAs<Ping::AllParams>().initPings(3000);
   for (unsigned i = 0; i < pings.size(); ++i) pings.set(i, toCapability({i + 1, "/actor"}).castAs<Ping>());
-  const Bytes bytes = message.finish("casting");
+  const Bytes bytes = bytesOf(message.finish("casting"));
   world.send(bytes);
   const Words words(bytes);
   EXPECT_LE(blocksOf(words).size(), 12U) << "each block is as large as all before it";
@@ -251,7 +252,7 @@ TEST(LargeMessage, IsRefusedWhereTheArenaIsFullOfUnreadOnes) {
     OutgoingMessage message(&world.arena);
     message.envelope().initCast();
     message.body().initAs<capnp::Data>(1 << 20);
-    sent.push_back(message.finish("casting Canvas.draw of /canvas"));
+    sent.push_back(bytesOf(message.finish("casting Canvas.draw of /canvas")));
     world.send(sent.back());
   };
   try {
@@ -271,7 +272,7 @@ TEST(LargeMessage, GivesItsMemoryBackWhenItWasRead) {
   World world;
   OutgoingMessage message(&world.arena);
   message.body().initAs<capnp::Data>(1 << 20);
-  const Bytes bytes = message.finish("casting");
+  const Bytes bytes = bytesOf(message.finish("casting"));
   world.send(bytes);
   world.arena.trim();
   EXPECT_TRUE(world.arena.inUse());

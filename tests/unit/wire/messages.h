@@ -15,11 +15,13 @@ namespace troupe::test {
 
 using Bytes = std::vector<std::byte>;
 
+inline Bytes bytesOf(std::span<const std::byte> bytes) { return {bytes.begin(), bytes.end()}; }
+
 inline Bytes castOf(const std::string& text) {
   wire::OutgoingMessage message;
   message.envelope().initCast().setInterface(1);
   message.body().setAs<capnp::Text>(text.c_str());
-  return message.finish("a cast");
+  return bytesOf(message.finish("a cast"));
 }
 
 inline Bytes callOf(std::uint64_t call, const std::string& text = "") {
@@ -29,14 +31,14 @@ inline Bytes callOf(std::uint64_t call, const std::string& text = "") {
   to.setInterface(7);
   to.setMethod(3);
   message.body().setAs<capnp::Text>(text.c_str());
-  return message.finish("a call");
+  return bytesOf(message.finish("a call"));
 }
 
 inline Bytes resultOf(std::uint64_t call, const std::string& text) {
   wire::OutgoingMessage message;
   message.envelope().initResult().setCall(call);
   message.body().setAs<capnp::Text>(text.c_str());
-  return message.finish("a reply");
+  return bytesOf(message.finish("a reply"));
 }
 
 inline Bytes errorOf(std::uint64_t call, std::uint16_t kind, const std::string& text) {
@@ -45,7 +47,7 @@ inline Bytes errorOf(std::uint64_t call, std::uint16_t kind, const std::string& 
   to.setCall(call);
   to.setKind(kind);
   to.setMessage(text.c_str());
-  return message.finish("an error");
+  return bytesOf(message.finish("an error"));
 }
 
 // The text in a message's body.
