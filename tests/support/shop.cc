@@ -42,6 +42,12 @@ class TillActor final : public troupe::Actor<TillActor, Till> {
   std::int64_t total_ = 100;
 };
 
+// Has nothing to do, and so no process.
+class Absent final : public troupe::Actor<Absent> {
+ public:
+  troupe::Start init() { return troupe::Start::ignore(); }
+};
+
 template <class Awaitable>
 troupe::Task<> failing(Awaitable awaitable) {
   try {
@@ -73,10 +79,22 @@ int runShop(int argc, char** argv) {
   floor.child<TillActor>("clerk").child<TillActor>("guard", {.restart = troupe::Restart::temporary});
   floor.each<TillActor>("guest", {.restart = troupe::Restart::temporary});
   app.pool<TillActor>("hands", {.size = 2});
+  if (what == "crowded") {
+    auto& crowd = app.supervisor("crowd");
+    for (unsigned i = 0; i < kCrowd; ++i) crowd.child<Absent>("absent-" + std::to_string(i));
+  }
   app.main([what](troupe::Self& self) -> troupe::Task<> {
     if (what == "letters") co_await leaveLetters(self);
     auto floor = co_await self.findSupervisor("/floor");
     co_await floor.start("guest");
+    if (what == "crowded") {
+      const auto crowd = co_await troupe::SupervisorRef("/crowd").children();
+      for (unsigned i = 0; i < crowd.size(); ++i) {
+        if (crowd[i].id != "absent-" + std::to_string(i))
+          std::printf("%s is out of order\n", crowd[i].id.c_str());
+      }
+      std::printf("crowd of %zu\n", crowd.size());
+    }
     std::puts("open");
     co_await self.sleepFor(24h);
   });

@@ -36,6 +36,16 @@ TEST_F(ClientTest, PsShowsEveryActorOfTheAppWithWhatItUses) {
   EXPECT_NE(said.out.find("/floor/clerk"), std::string::npos) << said.out;
 }
 
+TEST_F(ClientTest, PsKnowsTheStatesOfAllChildrenOfACrowdedSupervisor) {
+  const auto shop = openShop("crowded");
+  EXPECT_NE(shop->output().find("crowd of " + std::to_string(kCrowd) + "\n"), std::string::npos)
+      << shop->output();
+  unsigned stopped = 0;
+  for (const auto& [path, actor] : actors())
+    stopped += path.starts_with("/crowd/") && actor["state"].text == "stopped" ? 1 : 0;
+  EXPECT_EQ(stopped, kCrowd);
+}
+
 TEST_F(ClientTest, TreeShowsActorsBelowTheirSupervisors) {
   const auto shop = openShop();
 
