@@ -126,17 +126,9 @@ class Keeping final : public troupe::Actor<Keeping, chaos::Driver> {
   troupe::Task<> run() {
     auto receiver = co_await find<chaos::Recorder>("receiver");
     while (!finishing_) {
-      // Not awaited: what was changed would be kept while it waits for room.
       ++number_;
-      bool room = true;
-      try {
-        receiver.record(id_, *number_);
-      } catch (const troupe::Error& error) {
-        if (error.kind() != troupe::ErrorKind::overloaded) throw;
-        --number_;
-        room = false;
-      }
-      if (!room || *number_ % 64 == 0) co_await sleepFor(1ms);
+      co_await receiver.record(id_, *number_);
+      if (*number_ % 64 == 0) co_await sleepFor(1ms);
     }
     co_await sleepFor(troupe::kForever);
   }
