@@ -11,14 +11,12 @@
 #include <filesystem>
 #include <iostream>
 #include <map>
-#include <random>
 #include <set>
 #include <sstream>
 
 #include "os/file.h"
 #include "tests/chaos/actors.h"
-#include "tests/support/program.h"
-#include "tests/support/scratch.h"
+#include "tests/chaos/chaos_fixture.h"
 #include "wire/flat_message.h"
 #include "wire/letter.h"
 #include "wire/message.h"
@@ -249,22 +247,12 @@ std::string nameOf(const troupe::wire::Letter& letter) {
          letter.reason.toString() + ", attempts: " + std::to_string(letter.attempts);
 }
 
-class SequenceTest : public testing::Test {
+class SequenceTest : public ChaosTest {
  protected:
-  std::mt19937 random;
   unsigned kills = 0;
   unsigned receiversKilled = 0;  // at most
   std::uint64_t sent = 0, received = 0;
   std::set<std::string> missing;
-  Scratch letters;
-
-  void SetUp() override {
-    const unsigned seed = fromEnvironment("TROUPE_CHAOS_SEED", std::random_device{}());
-    std::printf("TROUPE_CHAOS_SEED=%u\n", seed);
-    random.seed(seed);
-  }
-
-  unsigned below(unsigned limit) { return std::uniform_int_distribution<unsigned>(0, limit - 1)(random); }
 
   void strike(const Program& app, const std::string& path) {
     for (const Process& process : app.processes()) {
@@ -275,14 +263,9 @@ class SequenceTest : public testing::Test {
   }
 
   void run(const std::string& words, const std::function<std::string()>& victim, unsigned everyMost = 8) {
-    Program app(ownPath(), {"app", words, letters.path()});
+    Program app(ownPath(), {"app", words, folder.path()});
     ASSERT_TRUE(app.waitForLine("started")) << app.errors();
-    const auto end =
-        std::chrono::steady_clock::now() + std::chrono::seconds(fromEnvironment("TROUPE_CHAOS_SECONDS", 2));
-    while (std::chrono::steady_clock::now() < end) {
-      app.readFor(std::chrono::milliseconds(1 + below(everyMost)));
-      strike(app, victim());
-    }
+    strikeFor(2, everyMost, app, [&] { strike(app, victim()); });
     app.send("finish\n");
     for (unsigned i = 0; i < kSenders; ++i) {
       const auto line = app.waitForLine("sender ");
@@ -311,7 +294,7 @@ class SequenceTest : public testing::Test {
   // Each is a dead letter, once; and none is one that was handled.
   void lookForTheMissing() {
     std::multiset<std::string> found;
-    for (const auto& file : std::filesystem::directory_iterator(letters.path()))
+    for (const auto& file : std::filesystem::directory_iterator(folder.path()))
       found.insert(nameOf(troupe::wire::decodeLetter(troupe::os::readWholeFile(file.path(), 65'536))));
     for (const std::string& message : found) {
       EXPECT_EQ(found.count(message), 1u) << "is a letter so often: " << message;
@@ -322,14 +305,8 @@ class SequenceTest : public testing::Test {
   }
 
   void finish(Program& app, const std::string& words) {
-    app.send("end\n");
-    const auto end = app.waitForEnd();
-    EXPECT_TRUE(end && !end->signaled && end->code == 0) << app.errors().substr(0, 10'000);
-    EXPECT_EQ(describe(app.leftovers()), "");
-    for (const char* bad : {"UNEXPECTED", "exception"}) {
-      const auto at = app.errors().find(bad);
-      if (at != std::string::npos) ADD_FAILURE() << app.errors().substr(at, app.errors().find('\n', at) - at);
-    }
+    expectOrderlyEnd(app);
+    EXPECT_EQ(app.errors().find("exception"), std::string::npos) << app.errors().substr(0, 10'000);
     if (words.find("killed") == std::string::npos) {
       EXPECT_EQ(app.errors().find("restarting \"driver"), std::string::npos) << "a sender has died";
     }

@@ -1,9 +1,12 @@
 #include "tests/support/shop.h"
 
+#include <gtest/gtest.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 
 #include "till.actor.h"
 
@@ -99,6 +102,12 @@ int runShop(int argc, char** argv) {
     co_await self.sleepFor(24h);
   });
   return app.run();
+}
+
+int runShopOrTests(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "shop") return runShop(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 Said troupeSays(const std::vector<std::string>& arguments) {

@@ -14,6 +14,7 @@
 #include "tests/support/load_client.h"
 #include "tests/support/processes.h"
 #include "tests/support/quiet_puppet.h"
+#include "tests/support/scratch.h"
 
 namespace tests {
 
@@ -148,18 +149,14 @@ Task<> killWhileNobodyHasIt(Self& self, std::string image, bool killTheOlder) {
 class Upgrade : public AppTest {
  protected:
   // A copy of this program under another name.
-  static std::string copy(const std::string& name) {
-    const auto folder =
-        std::filesystem::temp_directory_path() / ("troupe-upgrade-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder);
-    const auto file = folder / name;
+  std::string copy(const std::string& name) const {
+    const std::string file = folder_ / name;
     if (!std::filesystem::exists(file)) std::filesystem::copy_file("/proc/self/exe", file);
     return file;
   }
-  ~Upgrade() override {
-    std::filesystem::remove_all(std::filesystem::temp_directory_path() /
-                                ("troupe-upgrade-" + std::to_string(::getpid())));
-  }
+
+ private:
+  Scratch folder_;
 };
 
 }  // namespace
