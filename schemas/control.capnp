@@ -110,6 +110,9 @@ struct ChildData {
 struct Manage {
   # Asks the supervisor at `supervisor` to do something.
   supervisor @0 :Text;
+  from @17 :UInt32;
+  after @18 :Text;
+  # With `list`: those from that place on, and after the child of that id, wherever it is now.
   union {
     startInstance :group {
       template @1 :Text;
@@ -139,6 +142,8 @@ struct Manage {
 }
 
 struct Managed {
+  more @14 :Bool;
+  # With `children`: there are more after the last of them.
   union {
     done @0 :Void;
     started :group {

@@ -61,14 +61,15 @@ class PendingCast {
         turn_(std::move(turn)) {}
 
   ~PendingCast() {
-    if (!placed) actor::ActorProcess::current().outbox().discard(message_);
+    if (!placed && !sent_) actor::ActorProcess::current().outbox().discard(message_);
   }
   PendingCast(const PendingCast&) = delete;
   PendingCast& operator=(const PendingCast&) = delete;
 
   void place() {
     try {
-      const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
+      auto& process = actor::ActorProcess::current();
+      const auto put = sent_ ? process.outbox().hasRoom(to_, 0) : process.server().cast(to_, message_, turn_);
       if (put == mailbox::Outbox::Put::noRoom) return wait();
     } catch (const Error& caught) {
       error = caught;
@@ -76,8 +77,15 @@ class PendingCast {
     placed = true;
     if (const auto handle = std::exchange(waiting, {})) handle.resume();
   }
+  // It is awaited: where it can be sent, only whoever awaits it has to wait for room.
+  void await(std::coroutine_handle<> handle) {
+    waiting = handle;
+    sent_ = actor::ActorProcess::current().server().castAhead(to_, message_, turn_);
+    wait();
+  }
   void wait() {
     room_ = actor::ActorProcess::current().outbox().whenRoom(to_, [this] { place(); });
+    room_->committed = sent_;
   }
   const std::string& method() const { return method_; }
 
@@ -90,6 +98,7 @@ class PendingCast {
   std::string method_;
   std::vector<std::byte> message_;
   std::weak_ptr<Turn::State> turn_;  // that it is part of
+  bool sent_ = false;                // it is in the outbox, for which there was no room
   std::shared_ptr<mailbox::Outbox::Waiter> room_;
 };
 
@@ -99,9 +108,7 @@ bool CastHandle::ready() const { return placed() && !actor::ActorProcess::curren
 
 void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
   if (cast_ && !cast_->placed) {
-    cast_->waiting = waiting;
-    cast_->wait();
-    return;
+    return cast_->await(waiting);
   }
   yield_ = std::make_shared<std::coroutine_handle<>>(waiting);
   actor::ActorProcess::current().loop().post([weak = std::weak_ptr(yield_)] {

@@ -165,6 +165,18 @@ void Server::holdBack(Turn::State& turn, mailbox::Destination to, std::span<cons
   heldBack_ += more;
 }
 
+bool Server::castAhead(mailbox::Destination to, std::span<const std::byte> message,
+                       const std::weak_ptr<Turn::State>& turn) {
+  const auto open = turn.lock();
+  if ((open && !open->over) || !outbox_.mayCommit(to, message.size())) return false;
+  try {
+    journal_.send(to, message, open_ == 0);
+  } catch (const Error&) {
+    return false;  // it is tried again when there is room
+  }
+  return true;
+}
+
 void Server::bodiesArrived() {
   if (desk_.keptBack() && canTake()) serveSoon();
 }

@@ -43,6 +43,10 @@ class Server {
   // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.
   mailbox::Outbox::Put cast(mailbox::Destination to, std::span<const std::byte> message,
                             const std::weak_ptr<Turn::State>& turn);
+  // The same of one that has no room, and that somebody awaits: outside of any turn it is sent now, together with what was changed
+  // of the kept state before it. False where it must wait.
+  bool castAhead(mailbox::Destination to, std::span<const std::byte> message,
+                 const std::weak_ptr<Turn::State>& turn);
   // The turn that runs at this moment, if any.
   static std::weak_ptr<Turn::State> currentTurn();
 

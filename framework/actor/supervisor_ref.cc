@@ -42,16 +42,25 @@ Task<> askFor(Question question, Duration within, std::string what) {
   co_await ask(std::move(question), within, std::move(what));
 }
 
-Task<std::vector<ChildInfo>> askForChildren(Question question, Duration within, std::string what) {
-  const auto answer = co_await ask(std::move(question), within, std::move(what));
+// They come in parts, as many as fit a control message.
+Task<std::vector<ChildInfo>> askForChildren(std::string supervisor, Duration within, std::string what) {
   std::vector<ChildInfo> children;
-  for (const auto child : answer->root().getManaged().getChildren()) {
-    children.push_back({.id = wire::toString(child.getId()),
-                        .path = wire::toString(child.getPath()),
-                        .state = static_cast<ChildState>(child.getState()),
-                        .supervisor = child.getSupervisor(),
-                        .restart = static_cast<Restart>(child.getRestart()),
-                        .pid = child.getPid()});
+  for (bool more = true; more;) {
+    Question question(supervisor);
+    question.manage.setList();
+    question.manage.setFrom(static_cast<std::uint32_t>(children.size()));
+    if (!children.empty()) question.manage.setAfter(children.back().id.c_str());
+    const auto answer = co_await ask(std::move(question), within, what);
+    const auto part = answer->root().getManaged();
+    for (const auto child : part.getChildren()) {
+      children.push_back({.id = wire::toString(child.getId()),
+                          .path = wire::toString(child.getPath()),
+                          .state = static_cast<ChildState>(child.getState()),
+                          .supervisor = child.getSupervisor(),
+                          .restart = static_cast<Restart>(child.getRestart()),
+                          .pid = child.getPid()});
+    }
+    more = part.getMore() && part.getChildren().size() > 0;
   }
   co_return children;
 }
@@ -125,9 +134,7 @@ Task<> SupervisorRef::remove(std::string id) const {
 }
 
 Task<std::vector<ChildInfo>> SupervisorRef::children() const {
-  Question question(path_);
-  question.manage.setList();
-  return askForChildren(std::move(question), deadline_, "listing the children of " + path_);
+  return askForChildren(path_, deadline_, "listing the children of " + path_);
 }
 
 Task<ChildCounts> SupervisorRef::count() const {

@@ -132,17 +132,23 @@ std::vector<ActorLine> AppLink::actors() {
 }
 
 std::vector<ChildLine> AppLink::children(const std::string& supervisor) {
-  const auto answer = ask([&](wire::ClientRequest::Builder request) {
-    request.initManage().setSupervisor(supervisor.c_str());
-    request.getManage().setList();
-  });
   std::vector<ChildLine> children;
-  const auto list = managed(answer);
-  if (!list.isChildren()) return children;
-  for (const auto child : list.getChildren()) {
-    children.push_back({.id = wire::toString(child.getId()),
-                        .path = wire::toString(child.getPath()),
-                        .state = toString(static_cast<ChildState>(child.getState()))});
+  for (bool more = true; more;) {
+    const auto answer = ask([&](wire::ClientRequest::Builder request) {
+      auto list = request.initManage();
+      list.setSupervisor(supervisor.c_str());
+      list.setList();
+      list.setFrom(static_cast<std::uint32_t>(children.size()));
+      if (!children.empty()) list.setAfter(children.back().id.c_str());
+    });
+    const auto part = managed(answer);
+    if (!part.isChildren()) break;
+    for (const auto child : part.getChildren()) {
+      children.push_back({.id = wire::toString(child.getId()),
+                          .path = wire::toString(child.getPath()),
+                          .state = toString(static_cast<ChildState>(child.getState()))});
+    }
+    more = part.getMore() && part.getChildren().size() > 0;
   }
   return children;
 }

@@ -122,8 +122,15 @@ Outbox::Put Outbox::hasRoom(Destination to, std::size_t bytes) {
   }
   if (!std::exchange(line.waitersTurn, false) && hasWaiters(line)) return Put::noRoom;
   if (line.packets.size() >= kMaxWaitingPackets) write(line);
-  const bool room = line.packets.size() < kMaxWaitingPackets && log_.fits(bytes, 1);
-  return room ? Put::placed : Put::noRoom;
+  return line.packets.size() < kMaxWaitingPackets && log_.fits(bytes, 1) ? Put::placed : Put::noRoom;
+}
+
+bool Outbox::mayCommit(Destination to, std::size_t bytes) {
+  Line& line = lineTo(to);
+  for (const auto& each : line.waiters) {
+    if (const auto waiter = each.lock(); waiter && !waiter->committed) return false;
+  }
+  return !paused_ && !line.gone && log_.fits(bytes, 1);
 }
 
 void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
@@ -143,8 +150,8 @@ void Outbox::send(Destination to, std::span<const std::byte> message, TurnLog::H
 void Outbox::dropOldestAnswer() {
   Line* longest = nullptr;
   for (auto& [to, line] : lines_) {
-    if (to.lane != wire::Lane::reply) continue;
-    if (longest == nullptr || line->packets.size() > longest->packets.size()) longest = line.get();
+    const bool longer = longest == nullptr || line->packets.size() > longest->packets.size();
+    if (to.lane == wire::Lane::reply && longer) longest = line.get();
   }
   drop(*longest->packets.front());
   longest->packets.pop_front();
@@ -291,7 +298,7 @@ void Outbox::written(Line& line) {
 }
 
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
-  auto waiter = std::make_shared<Waiter>(std::move(resume));
+  auto waiter = std::make_shared<Waiter>(Waiter{.resume = std::move(resume)});
   Line& line = lineTo(to);
   if (!hasSpace()) crowded_ = true;
   if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
@@ -315,10 +322,7 @@ bool Outbox::hasWaiters(Line& line) {
 void Outbox::wakeWaiters(Line& line) {
   while (!line.waiters.empty() && (!paused_ || line.gone) &&
          (line.gone || line.packets.size() < kMaxWaitingPackets)) {
-    if (!line.gone && !hasSpace()) {
-      crowded_ = true;
-      return;
-    }
+    if (!line.gone && !hasSpace()) return void(crowded_ = true);
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;

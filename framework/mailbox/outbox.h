@@ -65,6 +65,9 @@ class Outbox {
   Put put(Destination to, std::span<const std::byte> message);
   // Whether a cast that is committed now, or soon, has room; `placed` says yes.
   Put hasRoom(Destination to, std::size_t bytes);
+  // Whether one that has no room may be committed all the same, if its sender then waits: where there is space in the log, and
+  // nobody is overtaken.
+  bool mayCommit(Destination to, std::size_t bytes);
   // A message that has been committed to the log: always placed. After `deadline` an answer may be dropped,
   // where it could not be written before.
   void send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
@@ -74,6 +77,7 @@ class Outbox {
   // Withdrawn by destroying what it returns.
   struct Waiter {
     std::function<void()> resume;
+    bool committed = false;  // what it is about is in the log already, and only its sender waits
   };
   std::shared_ptr<Waiter> whenRoom(Destination to, std::function<void()> resume);
 

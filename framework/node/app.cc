@@ -188,8 +188,8 @@ std::shared_ptr<Blueprint> newRoot() {
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
   }
-  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
   os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
+  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
   actor::runActor(std::move(assignment));
 }
 

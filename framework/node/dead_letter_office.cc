@@ -41,7 +41,7 @@ void DeadLetterOffice::save(const wire::Letter& letter) {
     os::makeFolder(setup_.folder);
     os::writeWholeFile(setup_.folder + "/" + setup_.app + "-" + stampOf(letter.time) + "-" +
                            std::to_string(letter.number) + ".letter",
-                       wire::encodeLetter(letter));
+                       wire::encodeLetter(letter), os::ToDisk::later);
   } catch (const Error& error) {
     setup_.warn("a dead letter of " + letter.path + " is kept in memory alone: " + error.message());
   }

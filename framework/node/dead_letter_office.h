@@ -1,7 +1,7 @@
 // Where the root puts the messages that nobody handles any more: into memory, and into files where the app wants that.
 //
 // Errors:  none leave it: a letter that can't be saved is kept in memory, and warned about.
-// Threads: the root's loop. Saving waits for the disk, and so does the root.
+// Threads: the root's loop. It writes files, and never waits until they are on the disk.
 #pragma once
 
 #include <cstddef>

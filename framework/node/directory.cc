@@ -1,5 +1,7 @@
 #include "node/directory.h"
 
+#include <algorithm>
+
 #include "mailbox/desk_layout.h"
 #include "mailbox/settle.h"
 #include "node/names.h"
@@ -14,7 +16,8 @@ using supervision::isWithin;
 
 namespace {
 
-constexpr auto kLookAgain = std::chrono::milliseconds(2);
+constexpr loop::Duration kLookSoon = std::chrono::milliseconds(2);
+constexpr loop::Duration kLookSeldom = std::chrono::milliseconds(100);
 constexpr std::size_t kGoneRemembered = 4096;
 constexpr std::uint32_t kMostRetries = 254;
 
@@ -116,7 +119,7 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
       waiting_.push_back({entry.id, from, message->getRequest(), loop::Clock::now()});
-      again_.startIn(kLookAgain);
+      lookSoon();
     }
   } catch (const Error& error) {
     fail(from, message->getRequest(), error);
@@ -247,7 +250,7 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.pid = 0;
   entry.endReason = reason;
   entry.unsettled = !isSupervisor(entry.role);
-  if (entry.unsettled && !settle(entry)) again_.startIn(kLookAgain);
+  if (entry.unsettled && !settle(entry)) lookSoon();
   if (isSupervisor(entry.role)) failPassed(entry.path, reason);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) {
     return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path);
@@ -310,16 +313,37 @@ bool Directory::settle(Entry& entry) {
   return true;
 }
 
-void Directory::lookAgain() {
-  try {
-    settleWaiting();
-  } catch (const Error& error) {
-    hooks_.warn(error.message());
-    again_.startIn(kLookAgain);
-  }
+// Not later than it would have: those who keep coming must not put it off.
+void Directory::lookSoon() {
+  lookIn_ = kLookSoon;
+  lookAt_ = std::min(lookAt_, loop::Clock::now() + lookIn_);
+  again_.startAt(lookAt_);
 }
 
-void Directory::settleWaiting() {
+void Directory::lookAgain() {
+  lookAt_ = loop::Clock::time_point::max();
+  const std::size_t before = unfinished();
+  bool more = true;
+  try {
+    more = settleWaiting();
+  } catch (const Error& error) {
+    hooks_.warn(error.message());
+  }
+  if (!more) return;
+  if (unfinished() < before) return lookSoon();
+  lookIn_ = std::min(2 * lookIn_, kLookSeldom);
+  lookAt_ = loop::Clock::now() + lookIn_;
+  again_.startAt(lookAt_);
+}
+
+std::size_t Directory::unfinished() const {
+  const auto unsettled =
+      std::ranges::count_if(byId_, [](const auto& each) { return each.second->unsettled; });
+  return undelivered_.size() + leaving_.size() + waiting_.size() + static_cast<std::size_t>(unsettled);
+}
+
+// True where some have to wait still.
+bool Directory::settleWaiting() {
   bool more = !finishLeaving();
   for (const auto& [id, entry] : byId_) {
     if (entry->unsettled && !settle(*entry)) more = true;
@@ -341,7 +365,7 @@ void Directory::settleWaiting() {
       fail(claim.supervisor, claim.request, error);
     }
   }
-  if (more) again_.startIn(kLookAgain);
+  return more;
 }
 
 // What a worker had before it, and has not begun, is its pool's. What an actor has sent and could not write any more leaves all the
@@ -412,7 +436,7 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   byPath_.erase(entry.path);
   auto gone = byId_.extract(entry.id);
   leaving_.push_back({std::move(gone.mapped()), told, loop::Clock::now()});
-  if (!finishLeaving()) again_.startIn(kLookAgain);
+  if (!finishLeaving()) lookSoon();
 }
 
 }  // namespace troupe::node

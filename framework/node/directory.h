@@ -114,8 +114,10 @@ class Directory {
   void buryMailbox(const Entry& entry, const ExitReason& reason);
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
   void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
+  void lookSoon();
   void lookAgain();
-  void settleWaiting();
+  bool settleWaiting();
+  std::size_t unfinished() const;
 
   // leaving.cc: the last acts of those that have gone for good
   bool finishLeaving();
@@ -164,7 +166,10 @@ class Directory {
   std::vector<Leaving> leaving_;
   // Messages that those who have gone for good left, on their way.
   std::deque<Undelivered> undelivered_;
+  // Looks at what can't be finished yet: soon, then ever more seldom as long as nothing of it moves.
   loop::Timer again_;
+  loop::Clock::time_point lookAt_ = loop::Clock::time_point::max();
+  loop::Duration lookIn_ = {};
   std::vector<RetiredArena> retired_;
   loop::Timer retiredAgain_;
 };

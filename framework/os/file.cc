@@ -17,7 +17,7 @@ namespace {
 constexpr mode_t kOwnerOnly = 0600;
 
 // The first error, or 0. close() too can tell of a full disk.
-int writeAndSync(const std::string& path, std::span<const std::byte> bytes) {
+int writeNew(const std::string& path, std::span<const std::byte> bytes, ToDisk toDisk) {
   Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, kOwnerOnly));
   if (!file.valid()) return errno;
   while (!bytes.empty()) {
@@ -26,7 +26,7 @@ int writeAndSync(const std::string& path, std::span<const std::byte> bytes) {
     if (written < 0) return errno;
     bytes = bytes.subspan(static_cast<std::size_t>(written));
   }
-  if (::fsync(file.get()) < 0) return errno;
+  if (toDisk == ToDisk::now && ::fsync(file.get()) < 0) return errno;
   return ::close(file.release()) < 0 ? errno : 0;
 }
 
@@ -38,14 +38,15 @@ std::string folderOf(const std::string& path) {
 
 }  // namespace
 
-void writeWholeFile(const std::string& path, std::span<const std::byte> bytes) {
+void writeWholeFile(const std::string& path, std::span<const std::byte> bytes, ToDisk toDisk) {
   const std::string beside = path + "." + std::to_string(::getpid()) + ".part";
-  int error = writeAndSync(beside, bytes);
+  int error = writeNew(beside, bytes, toDisk);
   if (error == 0 && ::rename(beside.c_str(), path.c_str()) < 0) error = errno;
   if (error != 0) {
     ::unlink(beside.c_str());
     throw Error::system("cannot write the file " + path, error);
   }
+  if (toDisk == ToDisk::later) return;
   // The new name is on the disk when its folder is. Some file systems refuse this; the file is whole all the same.
   const Fd folder(::open(folderOf(path).c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (folder.valid()) ::fsync(folder.get());

@@ -4,15 +4,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <vector>
 
 namespace troupe::os {
 
-// Written beside, synchronised to the disk, then moved to its place, readable for its owner alone: there is the whole new file,
-// or what was there before. Blocks as long as the disk takes.
-void writeWholeFile(const std::string& path, std::span<const std::byte> bytes);
+// now: it is on the disk before the call returns, which blocks as long as the disk takes. later: the system writes it when it
+// likes; it outlives every process, but not a crash of the machine, which may leave it empty.
+enum class ToDisk : std::uint8_t { now, later };
+// Written beside, then moved to its place, readable for its owner alone: there is the whole new file, or what was there before.
+void writeWholeFile(const std::string& path, std::span<const std::byte> bytes, ToDisk toDisk = ToDisk::now);
 
 std::vector<std::byte> readWholeFile(const std::string& path, std::size_t mostBytes);
 

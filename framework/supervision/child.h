@@ -47,6 +47,7 @@ struct Child {
   bool reaped = false;
   std::optional<ExitReason> said;       // why it ends, in its own words
   std::optional<ExitReason> killedFor;  // why this supervisor killed it
+  std::optional<ExitReason> ended;      // it has, while endpoints were on their way to its successor
   std::unique_ptr<loop::Timer> watchdog;
   bool pongAwaited = false;
   Part part = Part::current;

@@ -180,6 +180,10 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
   Child& child = *found->second;
   claims_.erase(found);
   child.claim = 0;
+  if (child.ended) {
+    if (message->isGranted()) child.generation = message->getGranted().getGeneration();
+    return finishEnd(child, *child.ended);
+  }
   try {
     if (message->isFailed()) throw wire::read(message->getFailed());
     child.actor = message->getGranted().getActor();
@@ -400,7 +404,11 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   child.lane->receivePending();
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
   const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
-  if (endedInUpgrade(child, reason)) return;
+  if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
+}
+
+void Supervisor::finishEnd(Child& child, const ExitReason& why) {
+  const ExitReason reason = why;  // it may be the child's own
   const auto key = child.key;
   const auto incarnation = child.incarnation;
   tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,

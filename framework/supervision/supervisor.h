@@ -64,6 +64,9 @@ class Supervisor {
   struct Asked {
     std::string from;
     std::uint64_t request = 0;
+    // Of a list that comes in parts: what the one who asks has already.
+    std::size_t have = 0;
+    std::string last = {};
   };
 
   // The replacement of a child's process by one of a newer program.
@@ -107,6 +110,7 @@ class Supervisor {
   void onLaneClosed(Child& child);
   void watchHealth(Child& child);
   void onEnd(Child& child, const os::ProcessEnd& end);
+  void finishEnd(Child& child, const ExitReason& reason);
   void tellEnded(const Child& child, const ExitReason& reason);
 
   // upgrade.cc
@@ -117,7 +121,8 @@ class Supervisor {
   void upgraded(Child& child);
   void failUpgrade(ChildKey key, const ExitReason& why);
   void retire(std::unique_ptr<Child> old);
-  // True where the end of this process is no end of its child.
+  void passClaim(std::uint64_t claim, Child& child);
+  // True where the end of this process is no end of its child, or not yet.
   bool endedInUpgrade(Child& child, const ExitReason& reason);
 
   // supervisor_requests.cc
@@ -127,9 +132,9 @@ class Supervisor {
                             wire::ReceivedControl& message);
   Actions requestChange(Caller caller, capnp::List<wire::NamedSpec>::Reader specs);
   void answer(const Asked& asked, const Result& result);
-  void write(wire::Managed::Builder to, const Result& result);
+  void write(wire::Managed::Builder to, const Result& result, const Asked& asked);
   void write(wire::Managed::Builder to, const Started& started);
-  void write(wire::Managed::Builder to, const ChildList& children);
+  void write(wire::Managed::Builder to, const ChildList& children, const Asked& asked);
 
   loop::Loop& loop_;
   Setup setup_;

@@ -1,11 +1,22 @@
 // What actors ask of a supervisor (troupe::SupervisorRef), and its answers.
 #include <troupe/error.h>
 
+#include <algorithm>
+
 #include "actor/spec_codec.h"
 #include "supervision/supervisor.h"
 #include "wire/reason_codec.h"
 
 namespace troupe::supervision {
+
+namespace {
+
+// So much of the children goes into one answer: with all that stands around them it fits a control message.
+constexpr std::size_t kPartBytes = 32 * 1024;
+// What the fixed fields of one child take, generously.
+constexpr std::size_t kFixedBytes = 80;
+
+}  // namespace
 
 void Supervisor::onManage(wire::ReceivedControl& message) {
   const Token token = ++lastToken_;
@@ -15,7 +26,10 @@ void Supervisor::onManage(wire::ReceivedControl& message) {
     const auto asker = byId_.find(stepBelow(from, setup_.path));
     if (asker != byId_.end()) caller.child = asker->second->key;
   }
-  const Asked asked{.from = from, .request = message->getRequest()};
+  const Asked asked{.from = from,
+                    .request = message->getRequest(),
+                    .have = message->getManage().getFrom(),
+                    .last = wire::toString(message->getManage().getAfter())};
   if (message->getManage().isUpgrade()) {
     const auto upgrade = message->getManage().getUpgrade();
     try {
@@ -119,13 +133,13 @@ void Supervisor::answer(const Asked& asked, const Result& result) {
   wire::ControlMessage message;
   message->setTo(asked.from.c_str());
   message->setRequest(asked.request);
-  write(message->initManaged(), result);
+  write(message->initManaged(), result, asked);
   setup_.up(std::move(message));
 }
 
-void Supervisor::write(wire::Managed::Builder to, const Result& result) {
+void Supervisor::write(wire::Managed::Builder to, const Result& result, const Asked& asked) {
   if (const auto* started = std::get_if<Started>(&result)) return write(to, *started);
-  if (const auto* children = std::get_if<ChildList>(&result)) return write(to, *children);
+  if (const auto* children = std::get_if<ChildList>(&result)) return write(to, *children, asked);
   if (const auto* error = std::get_if<Error>(&result)) return wire::write(to.initFailed(), *error);
   if (const auto* declaration = std::get_if<ChildDeclaration>(&result))
     return actor::write(to.initSpec(), declaration->spec);
@@ -152,10 +166,23 @@ void Supervisor::write(wire::Managed::Builder to, const Started& started) {
   }
 }
 
-void Supervisor::write(wire::Managed::Builder to, const ChildList& children) {
-  auto list = to.initChildren(static_cast<unsigned>(children.size()));
+// As many as fit one message, at least one. Whoever asks on gets each child that is there all the while once: where the last one
+// that it has is gone, those behind it have moved up.
+void Supervisor::write(wire::Managed::Builder to, const ChildList& children, const Asked& asked) {
+  std::size_t first = std::min(asked.have, children.size());
+  if (first > 0 && children[first - 1].id != asked.last) {
+    const auto last = std::ranges::find(children, asked.last, &ChildInfo::id);
+    first = last == children.end() ? first - 1 : static_cast<std::size_t>(last - children.begin()) + 1;
+  }
+  std::size_t end = first;
+  for (std::size_t bytes = 0; end < children.size(); ++end) {
+    bytes += kFixedBytes + 2 * children[end].id.size() + setup_.path.size();
+    if (end > first && bytes > kPartBytes) break;
+  }
+  to.setMore(end < children.size());
+  auto list = to.initChildren(static_cast<unsigned>(end - first));
   for (unsigned i = 0; i < list.size(); ++i) {
-    const ChildInfo& child = children[i];
+    const ChildInfo& child = children[first + i];
     list[i].setId(child.id.c_str());
     list[i].setPath(pathBelow(setup_.path, child.id).c_str());
     list[i].setState(static_cast<std::uint8_t>(child.state));

@@ -8,6 +8,8 @@
 // The core hears nothing of it: for the core the child has been running all the time.
 #include <troupe/error.h>
 
+#include <utility>
+
 #include "supervision/supervisor.h"
 #include "wire/reason_codec.h"
 
@@ -123,19 +125,24 @@ void Supervisor::failUpgrade(ChildKey key, const ExitReason& why) {
   if (!upgrade.handingOver) upgrades_.erase(key);
 }
 
+// What is granted goes to another process of the same child.
+void Supervisor::passClaim(std::uint64_t claim, Child& child) {
+  child.claim = claim;
+  claims_[claim] = &child;
+}
+
 bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   byPid_.erase(child.pid);
   if (child.part == Part::retired && retired_.erase(child.pid) > 0) return true;
   const auto found = upgrades_.find(child.key);
   if (found == upgrades_.end()) return false;
   Upgrade& upgrade = found->second;
-  claims_.erase(child.claim);
   if (child.part == Part::understudy) {
-    // Where the older one is about to let go, or has, it gets its own back when it says so.
-    const bool letGo = child.claim != 0;
+    // Where the older one is about to let go, it gets its own back when it says so; where it has, what was claimed is its.
+    const auto claimed = child.claim;
     const auto key = child.key;
     failUpgrade(key, reason);
-    if (letGo) claim(*children_.at(key), true);
+    if (claimed != 0) passClaim(claimed, *children_.at(key));
     return true;
   }
   if (child.part == Part::retired) {
@@ -145,9 +152,10 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   const bool late = child.killedFor && child.killedFor->kind == ExitKind::notReady;
   const bool fallsBack = upgrade.old != nullptr && !child.askedToStop && (!child.killedFor || late);
   const auto key = child.key;
+  std::uint64_t claimed = child.claim;
   if (upgrade.next) {
     Child& next = *upgrade.next;
-    claims_.erase(next.claim);
+    claimed = std::exchange(next.claim, 0);
     next.part = Part::retired;
     kill(next, {.kind = ExitKind::shutdown});
     retired_[next.pid] = std::move(upgrade.next);
@@ -159,7 +167,11 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
                                            reason));
     if (upgrade.old) retire(std::move(upgrade.old));
     upgrades_.erase(key);
-    return false;
+    if (claimed == 0) return false;
+    // For the root it goes on to be the process that the endpoints are given to: so its end is told after that.
+    child.ended = reason;
+    passClaim(claimed, child);
+    return true;
   }
   failUpgrade(key, reason);
   auto& place = children_.at(key);

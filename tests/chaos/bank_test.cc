@@ -8,15 +8,14 @@
 
 #include <algorithm>
 #include <csignal>
-#include <filesystem>
 #include <iostream>
 #include <map>
 #include <random>
 #include <set>
 
 #include "tests/chaos/actors.h"
+#include "tests/chaos/chaos_fixture.h"
 #include "tests/chaos/ledger.h"
-#include "tests/support/program.h"
 
 namespace tests {
 namespace {
@@ -222,22 +221,10 @@ std::size_t missingIn(const Deposits& some, const Deposits& all) {
   return missing.size();
 }
 
-class BankChaosTest : public testing::Test {
+class BankChaosTest : public ChaosTest {
  protected:
-  std::string folder = std::filesystem::temp_directory_path() / ("troupe-bank-" + std::to_string(::getpid()));
-  std::mt19937 random;
   std::map<std::string, unsigned> kills;  // by kind
   unsigned sum = 0;
-
-  void SetUp() override {
-    const unsigned seed = fromEnvironment("TROUPE_CHAOS_SEED", std::random_device{}());
-    std::printf("TROUPE_CHAOS_SEED=%u\n", seed);
-    random.seed(seed);
-    std::filesystem::create_directory(folder);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
-  unsigned below(unsigned limit) { return std::uniform_int_distribution<unsigned>(0, limit - 1)(random); }
 
   // The end of the victim's path; of those the seed makes the same each time.
   std::pair<std::string, std::string> chooseVictim() {
@@ -260,26 +247,12 @@ class BankChaosTest : public testing::Test {
       }
     }
   }
-
-  void finish(Program& app) {
-    app.send("end\n");
-    const auto end = app.waitForEnd();
-    EXPECT_TRUE(end && !end->signaled && end->code == 0) << app.errors().substr(0, 10'000);
-    EXPECT_EQ(describe(app.leftovers()), "");
-    const auto at = app.errors().find("UNEXPECTED");
-    if (at != std::string::npos) ADD_FAILURE() << app.errors().substr(at, app.errors().find('\n', at) - at);
-  }
 };
 
 TEST_F(BankChaosTest, NoCentIsLostOrMadeAndEveryAcknowledgedDepositIsThereOnce) {
-  Program app(ownPath(), {folder});
+  Program app(ownPath(), {folder.path()});
   ASSERT_TRUE(app.waitForLine("started")) << app.errors();
-  const auto end =
-      std::chrono::steady_clock::now() + std::chrono::seconds(fromEnvironment("TROUPE_CHAOS_SECONDS", 10));
-  while (std::chrono::steady_clock::now() < end) {
-    app.readFor(std::chrono::milliseconds(1 + below(20)));
-    strike(app);
-  }
+  strikeFor(10, 20, app, [&] { strike(app); });
   app.send("finish\n");
   ASSERT_TRUE(app.waitForLine("finished")) << app.errors().substr(0, 10'000);
 
@@ -289,7 +262,7 @@ TEST_F(BankChaosTest, NoCentIsLostOrMadeAndEveryAcknowledgedDepositIsThereOnce) 
   Deposits there;
   unsigned audits = 0;
   const auto audited = [&] {
-    const std::string path = folder + "/audit" + std::to_string(++audits);
+    const std::string path = folder / ("audit" + std::to_string(++audits));
     app.send("audit\n");
     const auto line = app.waitForLine("audit ");
     if (!line) return true;
@@ -301,10 +274,10 @@ TEST_F(BankChaosTest, NoCentIsLostOrMadeAndEveryAcknowledgedDepositIsThereOnce) 
     return balances == deposited;
   };
   app.waitUntil(audited, std::chrono::milliseconds(20'000));
-  finish(app);
+  expectOrderlyEnd(app);
 
-  const Deposits attempted = depositsIn(folder + "/attempted");
-  const Deposits acknowledged = depositsIn(folder + "/acknowledged");
+  const Deposits attempted = depositsIn(folder / "attempted");
+  const Deposits acknowledged = depositsIn(folder / "acknowledged");
   std::printf(
       "%u kills: %u vaults, %u clerks, %u supervisors; %llu transfers; %zu deposits, %zu acknowledged, %zu there\n",
       sum, kills["vaults"], kills["clerks"], kills["supervisors"], static_cast<unsigned long long>(credits),

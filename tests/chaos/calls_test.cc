@@ -6,15 +6,13 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
-#include <filesystem>
 #include <iostream>
 #include <map>
-#include <random>
 #include <set>
 
 #include "tests/chaos/actors.h"
+#include "tests/chaos/chaos_fixture.h"
 #include "tests/chaos/ledger.h"
-#include "tests/support/program.h"
 
 namespace tests {
 namespace {
@@ -165,24 +163,9 @@ int runTheApp(int argc, char** argv) {
   return app.run();
 }
 
-class CallsChaosTest : public testing::Test {
+class CallsChaosTest : public ChaosTest {
  protected:
-  std::string folder =
-      std::filesystem::temp_directory_path() / ("troupe-calls-" + std::to_string(::getpid()));
-  std::mt19937 random;
   unsigned kills = 0;
-
-  void SetUp() override {
-    const unsigned seed = fromEnvironment("TROUPE_CHAOS_SEED", std::random_device{}());
-    std::printf("TROUPE_CHAOS_SEED=%u\n", seed);
-    random.seed(seed);
-    std::filesystem::create_directory(folder);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder); }
-
-  unsigned from(unsigned least, unsigned most) {
-    return std::uniform_int_distribution<unsigned>(least, most)(random);
-  }
 
   // Kills those that `isVictim` names, one after the other, while the drivers make load; then lets these
   // finish, and gives the last number of each.
@@ -190,19 +173,15 @@ class CallsChaosTest : public testing::Test {
                                  const std::function<bool(const std::string& path)>& isVictim,
                                  unsigned everyMost) {
     EXPECT_TRUE(app.waitForLine("started")) << app.errors();
-    const auto end =
-        std::chrono::steady_clock::now() + std::chrono::seconds(fromEnvironment("TROUPE_CHAOS_SECONDS", 5));
-    while (std::chrono::steady_clock::now() < end) {
-      app.readFor(std::chrono::milliseconds(from(1, everyMost)));
+    strikeFor(5, everyMost, app, [&] {
       std::vector<pid_t> victims;
       for (const Process& process : app.processes()) {
         if (isVictim(process.path())) victims.push_back(process.pid);
       }
-      if (victims.empty()) continue;
-      ::kill(victims[from(0, static_cast<unsigned>(victims.size()) - 1)],
-             from(0, 1) == 0 ? SIGKILL : SIGSEGV);
+      if (victims.empty()) return;
+      ::kill(victims[below(static_cast<unsigned>(victims.size()))], below(2) == 0 ? SIGKILL : SIGSEGV);
       ++kills;
-    }
+    });
     app.send("finish\n");
     std::vector<std::uint64_t> last;
     for (unsigned i = 0; i < drivers; ++i) {
@@ -214,19 +193,14 @@ class CallsChaosTest : public testing::Test {
     return last;
   }
 
-  void end(Program& app) {
-    app.send("end\n");
-    const auto end = app.waitForEnd();
-    EXPECT_TRUE(end && !end->signaled && end->code == 0) << app.errors();
-    EXPECT_EQ(describe(app.leftovers()), "");
+  static void end(Program& app) {
+    expectOrderlyEnd(app);
     EXPECT_EQ(describe(app.orphans()), "");
-    const auto at = app.errors().find("UNEXPECTED");
-    if (at != std::string::npos) ADD_FAILURE() << app.errors().substr(at, app.errors().find('\n', at) - at);
   }
 };
 
 TEST_F(CallsChaosTest, EachCallEndsOnceWithItsReplyOrTheTrueCauseOfDeath) {
-  Program app(ownPath(), {"calls", folder});
+  Program app(ownPath(), {"calls", folder.path()});
   const auto isCallee = [](const std::string& path) {
     return path.starts_with("/pool/") || path.starts_with("/single");
   };
@@ -234,9 +208,9 @@ TEST_F(CallsChaosTest, EachCallEndsOnceWithItsReplyOrTheTrueCauseOfDeath) {
   end(app);
 
   std::map<std::uint64_t, unsigned> handled;
-  for (const Note& note : Ledger::read(folder + "/handled")) ++handled[note.number];
+  for (const Note& note : Ledger::read(folder / "handled")) ++handled[note.number];
   std::map<std::uint64_t, std::vector<std::uint64_t>> ended;
-  for (const Note& note : Ledger::read(folder + "/ended")) ended[note.number].push_back(note.kind);
+  for (const Note& note : Ledger::read(folder / "ended")) ended[note.number].push_back(note.kind);
 
   std::size_t sent = 0, died = 0, twice = 0, lost = 0, again = 0, unhandled = 0;
   for (const std::uint64_t highest : last) {
@@ -265,12 +239,12 @@ TEST_F(CallsChaosTest, EachCallEndsOnceWithItsReplyOrTheTrueCauseOfDeath) {
 }
 
 TEST_F(CallsChaosTest, CastsComeInOrderAndOnceAndOnlyThoseInHandAreLost) {
-  Program app(ownPath(), {"casts", folder});
+  Program app(ownPath(), {"casts", folder.path()});
   const auto last = run(app, kSenders, [](const std::string& path) { return path == "/receiver"; }, 30);
   // All that was sent lies before the last number of each sender, and nothing is killed any more.
   const auto allHandled = [&] {
     std::set<std::uint64_t> complete;
-    for (const Note& note : Ledger::read(folder + "/handled")) {
+    for (const Note& note : Ledger::read(folder / "handled")) {
       if (note.kind >= 1 && note.kind <= last.size() && note.number == last[note.kind - 1])
         complete.insert(note.kind);
     }
@@ -281,7 +255,7 @@ TEST_F(CallsChaosTest, CastsComeInOrderAndOnceAndOnlyThoseInHandAreLost) {
 
   std::map<std::uint64_t, std::uint64_t> seen;  // the highest number of each sender
   std::size_t handled = 0, missing = 0, outOfOrder = 0;
-  for (const Note& note : Ledger::read(folder + "/handled")) {
+  for (const Note& note : Ledger::read(folder / "handled")) {
     ++handled;
     auto& highest = seen[note.kind];
     if (note.number <= highest) {

@@ -31,7 +31,7 @@ interface Vault {
 
 interface Counter extends(Recorder) {
   # One that counts what comes from each sender, and what is missing or comes twice.
-  counted @0 (sender :UInt32) -> (last :UInt64, received :UInt64, missing :UInt64, again :UInt64);
+  counted @0 (sender :UInt32) -> (last :UInt64, received :UInt64, again :UInt64, missing :List(UInt64));
 }
 
 interface Chain extends(Driver) {

@@ -13,6 +13,7 @@
 
 #include "os/client_socket.h"
 #include "tests/support/json.h"
+#include "tests/support/scratch.h"
 #include "tests/support/shop.h"
 
 namespace tests {
@@ -21,15 +22,8 @@ namespace fs = std::filesystem;
 
 class ClientTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = "/tmp/troupe-client-XXXXXX";
-    base_ = ::mkdtemp(pattern.data());
-    ::setenv("TROUPE_RUNTIME_DIR", (base_ + "/run").c_str(), 1);
-  }
-  void TearDown() override {
-    ::unsetenv("TROUPE_RUNTIME_DIR");
-    fs::remove_all(base_);
-  }
+  void SetUp() override { ::setenv("TROUPE_RUNTIME_DIR", (base_ / "run").c_str(), 1); }
+  void TearDown() override { ::unsetenv("TROUPE_RUNTIME_DIR"); }
 
   std::unique_ptr<Program> openShop(const std::string& what = "", std::vector<std::string> environment = {}) {
     auto shop = std::make_unique<Program>(ownPath(), std::vector<std::string>{"shop", what}, environment);
@@ -37,7 +31,7 @@ class ClientTest : public testing::Test {
     return shop;
   }
   std::string socketOf(const Program& shop) const {
-    return base_ + "/run/shop." + std::to_string(shop.pid());
+    return (base_ / "run/shop.") + std::to_string(shop.pid());
   }
   troupe::os::Fd connectTo(const Program& shop) const {
     return troupe::os::connectToClientSocket({"shop", shop.pid(), socketOf(shop)}, kPatience);
@@ -57,12 +51,12 @@ class ClientTest : public testing::Test {
   }
   static std::string schema() { return std::string(TROUPE_SOURCE_DIR) + "/tests/schemas/till.capnp"; }
   std::string saved(int number) const {
-    const std::string file = base_ + "/" + std::to_string(number) + ".letter";
+    const std::string file = base_ / std::to_string(number) + ".letter";
     EXPECT_EQ(troupeSays({"dead-letters", "shop", "save", std::to_string(number), file}).code, 0);
     return file;
   }
 
-  std::string base_;
+  Scratch base_;
 };
 
 }  // namespace tests

@@ -28,4 +28,14 @@ class QuietPuppet : public troupe::Actor<Derived, Puppet> {
   void everyone(typename Base::EveryoneParams, typename Base::EveryoneResults) {}
 };
 
+// Notes what it gets; after nap() not before the board says "go on".
+class Slow final : public QuietPuppet<Slow> {
+ public:
+  void echo(EchoParams in, EchoResults) { Board::shared().note(in.getText().cStr()); }
+  Task<> nap(NapParams, NapResults) {
+    Board::shared().note("busy");
+    while (Board::shared().count("go on") == 0) co_await sleepFor(std::chrono::milliseconds(1));
+  }
+};
+
 }  // namespace tests

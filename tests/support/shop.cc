@@ -1,9 +1,12 @@
 #include "tests/support/shop.h"
 
+#include <gtest/gtest.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <string_view>
 
 #include "till.actor.h"
 
@@ -42,6 +45,12 @@ class TillActor final : public troupe::Actor<TillActor, Till> {
   std::int64_t total_ = 100;
 };
 
+// Has nothing to do, and so no process.
+class Absent final : public troupe::Actor<Absent> {
+ public:
+  troupe::Start init() { return troupe::Start::ignore(); }
+};
+
 template <class Awaitable>
 troupe::Task<> failing(Awaitable awaitable) {
   try {
@@ -73,14 +82,32 @@ int runShop(int argc, char** argv) {
   floor.child<TillActor>("clerk").child<TillActor>("guard", {.restart = troupe::Restart::temporary});
   floor.each<TillActor>("guest", {.restart = troupe::Restart::temporary});
   app.pool<TillActor>("hands", {.size = 2});
+  if (what == "crowded") {
+    auto& crowd = app.supervisor("crowd");
+    for (unsigned i = 0; i < kCrowd; ++i) crowd.child<Absent>("absent-" + std::to_string(i));
+  }
   app.main([what](troupe::Self& self) -> troupe::Task<> {
     if (what == "letters") co_await leaveLetters(self);
     auto floor = co_await self.findSupervisor("/floor");
     co_await floor.start("guest");
+    if (what == "crowded") {
+      const auto crowd = co_await troupe::SupervisorRef("/crowd").children();
+      for (unsigned i = 0; i < crowd.size(); ++i) {
+        if (crowd[i].id != "absent-" + std::to_string(i))
+          std::printf("%s is out of order\n", crowd[i].id.c_str());
+      }
+      std::printf("crowd of %zu\n", crowd.size());
+    }
     std::puts("open");
     co_await self.sleepFor(24h);
   });
   return app.run();
+}
+
+int runShopOrTests(int argc, char** argv) {
+  if (argc > 1 && std::string_view(argv[1]) == "shop") return runShop(argc, argv);
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 Said troupeSays(const std::vector<std::string>& arguments) {

@@ -10,8 +10,12 @@
 
 namespace tests {
 
-// The main of the test program in that role: "shop [letters | detached]".
+// Children of one supervisor, in the role "crowded": more than one control message can tell of.
+inline constexpr unsigned kCrowd = 1200;
+// The main of the test program in that role: "shop [letters | detached | crowded]".
 int runShop(int argc, char** argv);
+// The main of a program that is such an app, or the tests of one.
+int runShopOrTests(int argc, char** argv);
 
 // One run of the command `troupe`, to its end.
 struct Said {

@@ -3,7 +3,6 @@
 
 #include <algorithm>
 #include <csignal>
-#include <cstring>
 
 #include "os/channel.h"
 #include "tests/support/client_fixture.h"
@@ -34,6 +33,16 @@ TEST_F(ClientTest, PsShowsEveryActorOfTheAppWithWhatItUses) {
   const Said said = troupeSays({"ps", "shop"});
   EXPECT_NE(said.out.find("APP"), std::string::npos);
   EXPECT_NE(said.out.find("/floor/clerk"), std::string::npos) << said.out;
+}
+
+TEST_F(ClientTest, PsKnowsTheStatesOfAllChildrenOfACrowdedSupervisor) {
+  const auto shop = openShop("crowded");
+  EXPECT_NE(shop->output().find("crowd of " + std::to_string(kCrowd) + "\n"), std::string::npos)
+      << shop->output();
+  unsigned stopped = 0;
+  for (const auto& [path, actor] : actors())
+    stopped += path.starts_with("/crowd/") && actor["state"].text == "stopped" ? 1 : 0;
+  EXPECT_EQ(stopped, kCrowd);
 }
 
 TEST_F(ClientTest, TreeShowsActorsBelowTheirSupervisors) {
@@ -118,7 +127,7 @@ TEST_F(ClientTest, StopEndsTheWholeAppInOrderAndRemovesItsSocket) {
   ASSERT_TRUE(end);
   EXPECT_FALSE(end->signaled);
   EXPECT_EQ(end->code, 0);
-  EXPECT_TRUE(fs::is_empty(base_ + "/run"));
+  EXPECT_TRUE(fs::is_empty(base_ / "run"));
 }
 
 // --- Which app ---
@@ -256,13 +265,13 @@ TEST_F(ClientTest, ASavedLetterIsShownFromItsFile) {
   const Said said = troupeSays({"letter", file, "--schema", schema()});
   EXPECT_EQ(said.code, 0) << said.err;
   EXPECT_NE(said.out.find("a thief"), std::string::npos) << said.out;
-  EXPECT_EQ(troupeSays({"dead-letters", "shop", "save", "1", base_ + "/no/where"}).code, 2);
+  EXPECT_EQ(troupeSays({"dead-letters", "shop", "save", "1", base_ / "no/where"}).code, 2);
 }
 
 TEST_F(ClientTest, TheAppItselfSavesEachLetterWhereItIsToldTo) {
-  const auto shop = openShop("letters", {"LETTERS=" + base_ + "/letters"});
+  const auto shop = openShop("letters", {"LETTERS=" + base_ / "letters"});
   std::vector<std::string> files;
-  for (const auto& file : fs::directory_iterator(base_ + "/letters")) files.push_back(file.path().string());
+  for (const auto& file : fs::directory_iterator(base_ / "letters")) files.push_back(file.path().string());
   std::sort(files.begin(), files.end());
   ASSERT_EQ(files.size(), 4U);
   EXPECT_NE(json({"letter", files[0]})["methodName"].text, "");
@@ -275,7 +284,7 @@ TEST_F(ClientTest, TheSocketIsItsUsersAlone) {
   struct stat status = {};
   ASSERT_EQ(::stat(socketOf(*shop).c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0600U);
-  ASSERT_EQ(::stat((base_ + "/run").c_str(), &status), 0);
+  ASSERT_EQ(::stat((base_ / "run").c_str(), &status), 0);
   EXPECT_EQ(status.st_mode & 0777, 0700U);
 }
 
@@ -355,12 +364,12 @@ TEST_F(ClientTest, TheCommandRemovesItToo) {
 
   EXPECT_EQ(troupeSays({"ps", "shop"}).code, 3);
 
-  EXPECT_TRUE(fs::is_empty(base_ + "/run"));
+  EXPECT_TRUE(fs::is_empty(base_ / "run"));
 }
 
 TEST_F(ClientTest, AnAppThatDoesNotWantItHasNoSocket) {
   const auto shop = openShop("detached");
-  EXPECT_FALSE(fs::exists(base_ + "/run"));
+  EXPECT_FALSE(fs::exists(base_ / "run"));
 }
 
 TEST_F(ClientTest, WhereThereCanBeNoSocketTheAppRunsAndWarns) {
@@ -383,8 +392,4 @@ TEST_F(ClientTest, AnAppThatHangsIsToldOfWithinTheTimeGiven) {
 }  // namespace
 }  // namespace tests
 
-int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "shop") == 0) return tests::runShop(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return tests::runShopOrTests(argc, argv); }

@@ -249,6 +249,67 @@ TEST_F(KeptValues, MayBeChangedOutsideOfHandlers) {
   EXPECT_EQ(board().notesAfter("generation "), (std::vector<std::string>{"1", "2"}));
 }
 
+// Counts what it casts, until it has no room.
+class Pouring final : public QuietPuppet<Pouring> {
+ public:
+  Task<> run() {
+    auto sink = co_await find<Puppet>("sink");
+    co_await until(self(), "the sink to be stuck", [] { return board().count("stuck") == 1; });
+    while (self().generation() == 1) {
+      ++poured_;
+      co_await sink.note("");
+    }
+    co_await sleepFor(24h);
+  }
+  void echo(EchoParams, EchoResults out) { out.setText(std::to_string(*poured_)); }
+
+ private:
+  Kept<int> poured_{*this, "poured"};
+};
+
+class Sink final : public QuietPuppet<Sink> {
+ public:
+  void note(NoteParams) { ++handled_; }
+  Task<> hang(HangParams, HangResults) {
+    board().note("stuck");
+    co_await until(self(), "the word to go on", [] { return board().count("go on") == 1; });
+  }
+  void echo(EchoParams, EchoResults out) { out.setText(std::to_string(handled_)); }
+
+ private:
+  int handled_ = 0;
+};
+
+TEST_F(KeptValues, CountTogetherWithACastThatWaitsForRoom) {
+  runApp(
+      [](troupe::App& app) {
+        app.supervise({.maxRestarts = 1000});
+        app.child<Sink>("sink", {.mailboxBytes = 4096}).child<Pouring>("a");
+      },
+      [](Self& self) -> Task<> {
+        auto sink = co_await puppetAt(self, "sink");
+        auto a = co_await puppetAt(self, "a");
+        auto hang = sink.hang();
+        std::string poured = "0", before;
+        while (poured == "0" || poured != before) {
+          before = poured;
+          co_await self.sleepFor(5ms);
+          poured = co_await textOf(a.echo(""));
+        }
+        co_await errorOf(a.crash("kill"));
+        poured = co_await textOf(a.echo(""));
+        board().note("go on");
+        co_await hang;
+        std::string handled;
+        const auto limit = std::chrono::steady_clock::now() + 20s;
+        while (handled != poured && std::chrono::steady_clock::now() < limit) {
+          co_await self.sleepFor(1ms);
+          handled = co_await textOf(sink.echo(""));
+        }
+        EXPECT_EQ(handled, poured);
+      });
+}
+
 TEST_F(KeptValues, AreNotChangedByAStartThatFails) {
   runApp(
       [](troupe::App& app) {

@@ -16,17 +16,6 @@ using troupe::SupervisorRef;
 
 Board& board() { return Board::shared(); }
 
-// Busy until the test says so.
-class Slow final : public QuietPuppet<Slow> {
- public:
-  void note(NoteParams in) { board().note(in.getText().cStr()); }
-  void echo(EchoParams in, EchoResults) { board().note(in.getText().cStr()); }
-  Task<> nap(NapParams, NapResults) {
-    board().note("busy");
-    while (board().count("go on") == 0) co_await sleepFor(1ms);
-  }
-};
-
 }  // namespace
 
 class Overload : public AppTest {};

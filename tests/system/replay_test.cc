@@ -1,6 +1,5 @@
 // A dead letter that was saved, run once more through its actor.
 #include <csignal>
-#include <cstring>
 
 #include "tests/support/client_fixture.h"
 
@@ -73,8 +72,4 @@ TEST_F(ReplayTest, OfAFileThatIsNoLetterSaysSo) {
 }  // namespace
 }  // namespace tests
 
-int main(int argc, char** argv) {
-  if (argc > 1 && std::strcmp(argv[1], "shop") == 0) return tests::runShop(argc, argv);
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return tests::runShopOrTests(argc, argv); }

@@ -51,17 +51,6 @@ class Sender final : public QuietPuppet<Sender> {
   }
 };
 
-// Notes what it gets, but not before the test lets it.
-class Slow final : public QuietPuppet<Slow> {
- public:
-  void note(NoteParams in) { board().note(in.getText().cStr()); }
-  void echo(EchoParams in, EchoResults) { board().note(in.getText().cStr()); }
-  Task<> nap(NapParams, NapResults) {
-    board().note("busy");
-    while (board().count("go on") == 0) co_await sleepFor(1ms);
-  }
-};
-
 Notes numbers(int count) {
   Notes all;
   for (int i = 0; i < count; ++i) all.push_back(std::to_string(i));

@@ -12,7 +12,9 @@
 
 #include "tests/support/app_run.h"
 #include "tests/support/load_client.h"
+#include "tests/support/processes.h"
 #include "tests/support/quiet_puppet.h"
+#include "tests/support/scratch.h"
 
 namespace tests {
 
@@ -48,6 +50,10 @@ class Versioned final : public QuietPuppet<Versioned> {
     out.setText(version());
   }
   void note(NoteParams) { ++count_; }
+  Task<> hang(HangParams, HangResults) {
+    board().note("hanging");
+    co_await until(self(), "the word to go on", [] { return board().count("go on") == 1; });
+  }
   Task<> nap(NapParams in, NapResults out) {
     board().note("napping");
     co_await sleepFor(std::chrono::milliseconds(in.getMilliseconds()));
@@ -81,23 +87,76 @@ void tree(troupe::App& app) {
   echoPort = listener.port();
   app.child<Versioned>("a", {.readyWithin = std::chrono::seconds(60)})
       .child<Echo>("echo", {.stop = troupe::Stop::within(std::chrono::seconds(30))}, listener);
+  app.supervisor("group", {.maxRestarts = 100}).child<Versioned>("b");
+}
+
+Task<> upgradeAndNote(SupervisorRef supervisor, std::string child, std::string image) {
+  try {
+    co_await supervisor.upgrade(child, image);
+    board().note("upgraded " + child);
+  } catch (const Error& error) {
+    board().note("failed " + child);
+  }
+  board().note("over");
+}
+
+Task<> noteEnds(troupe::Monitor monitor) {
+  for (;;) board().note("ended: " + (co_await monitor.next()).reason.toString());
+}
+
+// The process of this path and parent, other than `notThis`; 0 where there is none that waits for something to come.
+pid_t idle(const std::string& path, pid_t parent, pid_t notThis = 0) {
+  for (const Process& process : processesBelow(parent)) {
+    if (process.path() == path && process.pid != notThis && process.state == 'S') return process.pid;
+  }
+  return 0;
+}
+Task<> becomesIdle(Self& self, std::string path, pid_t parent, pid_t notThis = 0) {
+  return until(self, path + " to be idle", [=] { return idle(path, parent, notThis) != 0; });
+}
+
+// /group/b has let go of what it had, and while the root does not get round to giving that to its successor, one of the two is
+// killed.
+Task<> killWhileNobodyHasIt(Self& self, std::string image, bool killTheOlder) {
+  auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+  const pid_t root = ::getppid(), older = (co_await b.who())->getPid();
+  self.spawn(noteEnds(self.monitor(b)));
+  auto hang = b.hang();
+  co_await until(self, "its turn", [] { return board().count("hanging") == 1; });
+  const auto group = (co_await childrenOf(SupervisorRef("/"))).at("group").pid;
+  self.spawn(upgradeAndNote(SupervisorRef("/group"), "b", image));
+  // Whoever has been sent something is not idle before it has dealt with it. So each of these has heard of the one before.
+  co_await becomesIdle(self, "/group/b", group, older);
+  const pid_t newer = idle("/group/b", group, older);
+  co_await becomesIdle(self, "/group", group);
+  co_await becomesIdle(self, "/group/b", group, newer);
+  EXPECT_TRUE(freeze(root));
+  board().note("go on");
+  co_await hang;
+  co_await becomesIdle(self, "/group/b", group, newer);
+  co_await becomesIdle(self, "/group", group);
+  const pid_t victim = killTheOlder ? older : newer;
+  kill(victim, SIGKILL);
+  co_await becomesDead(self, victim);
+  kill(root, SIGCONT);
+  co_await until(self, "the upgrade", [] { return board().count("over") == 1; });
+  EXPECT_EQ(board().count("failed b"), 1u);
+  const auto pid = (co_await b.who())->getPid();
+  EXPECT_EQ(pid == older, !killTheOlder);
+  EXPECT_NE(pid, newer);
 }
 
 class Upgrade : public AppTest {
  protected:
   // A copy of this program under another name.
-  static std::string copy(const std::string& name) {
-    const auto folder =
-        std::filesystem::temp_directory_path() / ("troupe-upgrade-" + std::to_string(::getpid()));
-    std::filesystem::create_directories(folder);
-    const auto file = folder / name;
+  std::string copy(const std::string& name) const {
+    const std::string file = folder_ / name;
     if (!std::filesystem::exists(file)) std::filesystem::copy_file("/proc/self/exe", file);
     return file;
   }
-  ~Upgrade() override {
-    std::filesystem::remove_all(std::filesystem::temp_directory_path() /
-                                ("troupe-upgrade-" + std::to_string(::getpid())));
-  }
+
+ private:
+  Scratch folder_;
 };
 
 }  // namespace
@@ -148,15 +207,40 @@ TEST_F(Upgrade, ThatFailsLeavesTheOlderProcessAtWork) {
   });
 }
 
+TEST_F(Upgrade, ThatDiesOnceTheOlderOneHasLetGoIsNoEndOfTheActor) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    co_await killWhileNobodyHasIt(self, newer, false);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    co_await errorOf(b.crash("kill"));
+    co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 1; });
+    for (const std::string& note : board().notes())
+      EXPECT_TRUE(!note.starts_with("ended") || note == "ended: killed by SIGKILL") << note;
+  });
+}
+
+TEST_F(Upgrade, WhoseOlderProcessDiesOnceItHasLetGoTellsOfThatEndOnce) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    co_await killWhileNobodyHasIt(self, newer, true);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    EXPECT_EQ(board().count("ended: killed by SIGKILL"), 1u);
+    co_await errorOf(b.crash("kill"));
+    co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 2; });
+    for (const std::string& note : board().notes())
+      EXPECT_TRUE(!note.starts_with("ended") || note == "ended: killed by SIGKILL") << note;
+  });
+}
+
 TEST_F(Upgrade, OfWhatIsNotThereIsAnError) {
   runApp(
       [](troupe::App& app) {
         tree(app);
-        app.supervisor("group");
+        app.supervisor("empty");
       },
       [](Self&) -> Task<> {
         EXPECT_EQ((co_await errorOf(root().upgrade("nobody", "/bin/true"))).kind(), ErrorKind::gone);
-        EXPECT_EQ((co_await errorOf(root().upgrade("group", "/bin/true"))).kind(), ErrorKind::invalid);
+        EXPECT_EQ((co_await errorOf(root().upgrade("empty", "/bin/true"))).kind(), ErrorKind::invalid);
         EXPECT_EQ((co_await errorOf(root().upgrade("a", ""))).kind(), ErrorKind::invalid);
       });
 }
@@ -173,17 +257,8 @@ TEST_F(Upgrade, UnderLoadIsNoticedByNobody) {
       std::int64_t calls = 0;
       for (const std::string& image : images) {
         for (const char* child : {"a", "echo"}) {
-          auto upgrade = [](std::string child, std::string image) -> Task<> {
-            try {
-              co_await root().upgrade(child, image);
-              board().note("upgraded " + child);
-            } catch (const Error& error) {
-              board().note("failed " + child);
-            }
-            board().note("over");
-          };
           const auto over = board().count("over");
-          self.spawn(upgrade(child, image));
+          self.spawn(upgradeAndNote(root(), child, image));
           while (board().count("over") == over) {
             co_await a.echo("");
             ++calls;

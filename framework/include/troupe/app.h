@@ -57,7 +57,8 @@ std::vector<int> descriptorsOf(const Args&... arguments) {
 struct DeadLetterSpec {
   // In the root's memory; beyond that the oldest go. The command `troupe dead-letters` shows them.
   std::size_t bytes = std::size_t{16} << 20;
-  // Each is also saved there as a file, for its owner alone; where it is not empty. The root waits for the disk each time.
+  // Each is also saved there as a file, for its owner alone; where it is not empty. The files outlive the app, also where it is
+  // killed; the root does not wait until they are on the disk, so a crash of the machine may cost the last ones.
   std::string folder = {};
 };
 

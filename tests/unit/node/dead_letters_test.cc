@@ -7,6 +7,7 @@
 #include "mailbox/desk.h"
 #include "node/dead_letter_office.h"
 #include "os/file.h"
+#include "tests/support/scratch.h"
 #include "tests/unit/node/directory_fixture.h"
 
 namespace troupe::node {
@@ -111,13 +112,10 @@ TEST_F(DeadLettersTest, ResendingIntoAFullMailboxIsAnErrorAndDoesNotBlock) {
   }
 }
 
+unsigned waitsForTheDisk = 0;
+
 class DeadLetterOfficeTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/troupe-office-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
   DeadLetterOffice::Setup setupWith(const std::string& folder) {
     return {
         .app = "shop",
@@ -133,7 +131,7 @@ class DeadLetterOfficeTest : public testing::Test {
     return letter;
   }
 
-  std::string folder_;
+  tests::Scratch folder_;
   std::vector<std::string> warnings_;
 };
 
@@ -152,13 +150,13 @@ TEST_F(DeadLetterOfficeTest, AddsNumberTimeAndMethod) {
 }
 
 TEST_F(DeadLetterOfficeTest, SavesEachAsAFileWhereThereIsAFolder) {
-  DeadLetterOffice office(setupWith(folder_ + "/letters"));
+  DeadLetterOffice office(setupWith(folder_ / "letters"));
 
   office.take(letterOf("x"));
   office.take(letterOf("y"));
 
   std::vector<std::string> names;
-  for (const auto& file : std::filesystem::directory_iterator(folder_ + "/letters"))
+  for (const auto& file : std::filesystem::directory_iterator(folder_ / "letters"))
     names.push_back(file.path().string());
   std::sort(names.begin(), names.end());
   ASSERT_EQ(names.size(), 2U);
@@ -168,8 +166,21 @@ TEST_F(DeadLetterOfficeTest, SavesEachAsAFileWhereThereIsAFolder) {
   EXPECT_TRUE(warnings_.empty());
 }
 
+TEST_F(DeadLetterOfficeTest, AFloodIsSavedWithoutWaitingForTheDisk) {
+  constexpr unsigned kFlood = 10'000;
+  DeadLetterOffice office(setupWith(folder_ / "letters"));
+  waitsForTheDisk = 0;
+
+  for (unsigned i = 0; i < kFlood; ++i) office.take(letterOf("x"));
+
+  EXPECT_EQ(waitsForTheDisk, 0U);
+  const std::filesystem::directory_iterator files(folder_ / "letters");
+  EXPECT_EQ(std::distance(begin(files), end(files)), kFlood);
+  EXPECT_TRUE(warnings_.empty());
+}
+
 TEST_F(DeadLetterOfficeTest, WhereNothingCanBeSavedItIsKeptAndWarnedAbout) {
-  DeadLetterOffice office(setupWith(folder_ + "/no/where"));
+  DeadLetterOffice office(setupWith(folder_ / "no/where"));
 
   office.take(letterOf("x"));
 
@@ -180,3 +191,9 @@ TEST_F(DeadLetterOfficeTest, WhereNothingCanBeSavedItIsKeptAndWarnedAbout) {
 
 }  // namespace
 }  // namespace troupe::node
+
+// Counted, instead of the system's: in this program nobody waits for the disk.
+extern "C" int fsync(int) {
+  ++troupe::node::waitsForTheDisk;
+  return 0;
+}

@@ -186,6 +186,28 @@ TEST_F(DirectoryTest, TheSuccessorWaitsUntilNobodyHasTheDesk) {
   EXPECT_FALSE(os::tryLock(os::openSharedMemory(next.desk))) << "it has the lock";
 }
 
+TEST_F(DirectoryTest, WhoWaitsLongIsLookedAtEverMoreSeldom) {
+  Given held = claim("/held"), other = claim("/other");
+  ended(held, segv_);
+  sayClaim("/held", {}, "/");
+  const auto turnsIn = [&](std::chrono::milliseconds time) {
+    bool over = false;
+    loop::Timer limit(loop_, [&] { over = true; });
+    limit.startIn(time);
+    unsigned turns = 0;
+    runUntil(loop_, [&] { return ++turns, over; });
+    return turns;
+  };
+  EXPECT_LT(turnsIn(std::chrono::seconds(1)), 100U);
+  EXPECT_EQ(log(), "");
+
+  ended(other, segv_);
+  sayClaim("/other", {}, "/");
+  other.desk.reset();
+  held.desk.reset();
+  ASSERT_TRUE(runUntil(loop_, [&] { return sent_.size() == 2; }));
+}
+
 TEST_F(DirectoryTest, AClaimThatWaitsEndsWithItsSupervisorAndWithItsChild) {
   Given s = claimSupervisor("/s");
   Given a = claim("/s/a"), b = claim("/s/b");

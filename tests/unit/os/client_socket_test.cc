@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "os/channel.h"
+#include "tests/support/scratch.h"
 
 namespace {
 
@@ -25,15 +26,8 @@ constexpr std::chrono::seconds kPatience{30};
 
 class ClientSocketTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = "/tmp/troupe-sockets-XXXXXX";
-    base_ = ::mkdtemp(pattern.data());
-    ::setenv("TROUPE_RUNTIME_DIR", (base_ + "/run").c_str(), 1);
-  }
-  void TearDown() override {
-    ::unsetenv("TROUPE_RUNTIME_DIR");
-    std::filesystem::remove_all(base_);
-  }
+  void SetUp() override { ::setenv("TROUPE_RUNTIME_DIR", (base_ / "run").c_str(), 1); }
+  void TearDown() override { ::unsetenv("TROUPE_RUNTIME_DIR"); }
   // A process that listens, and is killed.
   static pid_t killedListener(const std::string& folder) {
     int told[2];
@@ -54,7 +48,7 @@ class ClientSocketTest : public testing::Test {
     return child;
   }
 
-  std::string base_;
+  tests::Scratch base_;
 };
 
 TEST_F(ClientSocketTest, IsFoundByItsAppWithItsPidAndIsItsOwnersAlone) {
@@ -130,7 +124,7 @@ TEST_F(ClientSocketTest, WhereNobodyIsTakenInConnectingEndsInTime) {
 }
 
 TEST_F(ClientSocketTest, APathThatIsTooLongIsAnErrorThatNamesIt) {
-  ::setenv("TROUPE_RUNTIME_DIR", (base_ + "/" + std::string(100, 'x')).c_str(), 1);
+  ::setenv("TROUPE_RUNTIME_DIR", (base_ / std::string(100, 'x')).c_str(), 1);
   const std::string folder = clientFolder();
   try {
     static_cast<void>(listenForClients(clientSocketOf("shop", folder)));
@@ -142,14 +136,14 @@ TEST_F(ClientSocketTest, APathThatIsTooLongIsAnErrorThatNamesIt) {
 }
 
 TEST_F(ClientSocketTest, AFolderThatOthersMayWriteToIsRefused) {
-  std::filesystem::create_directory(base_ + "/run");
-  ::chmod((base_ + "/run").c_str(), 0777);
+  std::filesystem::create_directory(base_ / "run");
+  ::chmod((base_ / "run").c_str(), 0777);
   EXPECT_THROW(clientFolder(), Error);
 }
 
 TEST_F(ClientSocketTest, ALinkOrAFileInThePlaceOfTheFolderIsRefused) {
-  std::filesystem::create_directory(base_ + "/other");
-  std::filesystem::create_symlink(base_ + "/other", base_ + "/run");
+  std::filesystem::create_directory(base_ / "other");
+  std::filesystem::create_symlink(base_ / "other", base_ / "run");
   EXPECT_THROW(clientFolder(), Error);
 }
 
@@ -157,8 +151,8 @@ TEST_F(ClientSocketTest, TheUsersRuntimeFolderIsTakenWhereNothingElseIsSaid) {
   ::unsetenv("TROUPE_RUNTIME_DIR");
   const char* const before = std::getenv("XDG_RUNTIME_DIR");
   const std::string kept = before == nullptr ? "" : before;
-  ::setenv("XDG_RUNTIME_DIR", base_.c_str(), 1);
-  EXPECT_EQ(clientFolder(), base_ + "/troupe");
+  ::setenv("XDG_RUNTIME_DIR", base_.path().c_str(), 1);
+  EXPECT_EQ(clientFolder(), base_ / "troupe");
   kept.empty() ? ::unsetenv("XDG_RUNTIME_DIR") : ::setenv("XDG_RUNTIME_DIR", kept.c_str(), 1);
 }
 

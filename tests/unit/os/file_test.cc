@@ -12,6 +12,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/scratch.h"
+
 namespace {
 
 using troupe::Error;
@@ -20,19 +22,14 @@ using troupe::os::writeWholeFile;
 
 class FileTest : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = testing::TempDir() + "/troupe-file-XXXXXX";
-    folder_ = ::mkdtemp(pattern.data());
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string in(const std::string& name) const { return folder_ + "/" + name; }
+  std::string in(const std::string& name) const { return folder_ / name; }
   std::size_t filesThere() const {
     std::size_t count = 0;
-    for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator(folder_)) ++count;
+    for ([[maybe_unused]] const auto& each : std::filesystem::directory_iterator(folder_.path())) ++count;
     return count;
   }
 
-  std::string folder_;
+  tests::Scratch folder_;
 };
 
 std::vector<std::byte> bytesOf(const std::string& text) {

@@ -1,0 +1,52 @@
+// What the chaos tests share: chance, a timetable of kills, and the end of an app that has been through it.
+//
+// TROUPE_CHAOS_SEED     chooses whom to kill, and when
+// TROUPE_CHAOS_SECONDS  how long
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+#include <random>
+
+#include "tests/support/program.h"
+#include "tests/support/scratch.h"
+
+namespace tests {
+
+class ChaosTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    const unsigned seed = fromEnvironment("TROUPE_CHAOS_SEED", std::random_device{}());
+    std::printf("TROUPE_CHAOS_SEED=%u\n", seed);
+    random.seed(seed);
+  }
+
+  unsigned below(unsigned limit) { return std::uniform_int_distribution<unsigned>(0, limit - 1)(random); }
+
+  // Again and again, each time after 1 to `everyMost` ms; for so long, where the environment does not say.
+  void strikeFor(unsigned seconds, unsigned everyMost, Program& app, const std::function<void()>& strike) {
+    const auto end = std::chrono::steady_clock::now() +
+                     std::chrono::seconds(fromEnvironment("TROUPE_CHAOS_SECONDS", seconds));
+    while (std::chrono::steady_clock::now() < end) {
+      app.readFor(std::chrono::milliseconds(1 + below(everyMost)));
+      strike();
+    }
+  }
+
+  // It ends in an orderly way, nothing is left of it, and none of its processes has said that something is wrong.
+  static void expectOrderlyEnd(Program& app) {
+    app.send("end\n");
+    const auto end = app.waitForEnd();
+    EXPECT_TRUE(end && !end->signaled && end->code == 0) << app.errors().substr(0, 10'000);
+    EXPECT_EQ(describe(app.leftovers()), "");
+    const auto at = app.errors().find("UNEXPECTED");
+    if (at != std::string::npos) ADD_FAILURE() << app.errors().substr(at, app.errors().find('\n', at) - at);
+  }
+
+  std::mt19937 random;
+  Scratch folder;
+};
+
+}  // namespace tests
