@@ -66,10 +66,19 @@ void PendingCalls::start(std::shared_ptr<detail::PendingCall> call, std::vector<
 
 void PendingCalls::place(const std::shared_ptr<detail::PendingCall>& call) {
   const mailbox::Destination to{.actor = call->callee, .lane = wire::Lane::mailbox};
+  try {
+    outbox_.prepare(call->unsent, "calling " + call->method);
+  } catch (const Error& error) {
+    return finish(call->id, std::nullopt, error);
+  }
   switch (outbox_.put(to, call->unsent)) {
-    case mailbox::Outbox::Put::placed: call->unsent = {}; break;
-    case mailbox::Outbox::Put::gone: call->unsent = {}; break;  // failCallee() follows
+    case mailbox::Outbox::Put::placed:
+    case mailbox::Outbox::Put::gone:  // failCallee() follows
+      outbox_.letGoOf(call->unsent);
+      call->unsent = {};
+      break;
     case mailbox::Outbox::Put::noRoom:
+      outbox_.hold(call->unsent);
       call->room = outbox_.whenRoom(to, [this, weak = std::weak_ptr(call)] {
         if (const auto waiting = weak.lock(); waiting && !waiting->done) place(waiting);
       });
@@ -90,6 +99,7 @@ void PendingCalls::abandon(detail::PendingCall& call) {
     }
   }
   calls_.erase(call.id);
+  outbox_.letGoOf(call.unsent);
   outbox_.discard(std::exchange(call.unsent, {}));
 }
 
@@ -97,7 +107,7 @@ void PendingCalls::readReplies() { readSome(~0U); }
 
 void PendingCalls::readSome(unsigned most) {
   const auto alive = alive_;
-  for (unsigned i = 0; i < most && *alive; ++i) {
+  for (unsigned i = 0; i < most && *alive && !paused_; ++i) {
     const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
     if (read.state != os::PipeState::done) return;
     wire::PacketView view;
@@ -115,6 +125,16 @@ void PendingCalls::readSome(unsigned most) {
     for (unsigned message = 0; message < copy.messages() && *alive; ++message)
       onMessage(copy.header().sender, copy.message(message));
   }
+}
+
+void PendingCalls::pause() {
+  paused_ = true;
+  poll_.want(loop::Interest::none);
+}
+
+void PendingCalls::goOn() {
+  paused_ = false;
+  poll_.want(loop::Interest::readable);
 }
 
 void PendingCalls::bodiesArrived() {

@@ -55,9 +55,12 @@ class PendingCast {
  public:
   PendingCast(mailbox::Destination to, std::string method, std::vector<std::byte> message,
               std::weak_ptr<Turn::State> turn)
-      : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {}
+      : to_(to), method_(std::move(method)), message_(std::move(message)), turn_(std::move(turn)) {
+    actor::ActorProcess::current().outbox().hold(message_);
+  }
 
   ~PendingCast() {
+    actor::ActorProcess::current().outbox().letGoOf(message_);
     if (!placed) actor::ActorProcess::current().outbox().discard(message_);
   }
   PendingCast(const PendingCast&) = delete;
@@ -65,6 +68,7 @@ class PendingCast {
 
   void place() {
     try {
+      actor::ActorProcess::current().outbox().prepare(message_, "casting " + method_);
       const auto put = actor::ActorProcess::current().server().cast(to_, message_, turn_);
       if (put == mailbox::Outbox::Put::noRoom) return wait();
     } catch (const Error& caught) {
