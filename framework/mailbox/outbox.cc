@@ -334,8 +334,7 @@ void Outbox::close(Destination to) {
   line.room.reset();
   line.pipe.reset();
   for (const auto& packet : line.packets) {
-    if (undeliverable_ && to.lane == wire::Lane::mailbox)
-      undeliverable_(to.actor, packet->content.finish(owner_.actor, owner_.generation, 0));
+    if (undeliverable_ && to.lane == wire::Lane::mailbox) giveUp(line, *packet);
     drop(*packet);
   }
   line.packets.clear();
@@ -343,6 +342,16 @@ void Outbox::close(Destination to) {
   if (recent_ == &line) recent_ = nullptr;
   lines_.erase(to);
   os::killPoint("closed");
+}
+
+// Its large messages are for whoever is told of it: they stay in the arena, as sent.
+void Outbox::giveUp(const Line& line, Packet& packet) {
+  for (const wire::BlockRef& block : std::exchange(packet.blocks, {})) {
+    const wire::Arena& arena = *owner_.arena->open();
+    arena.sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+    arena.sent(block);
+  }
+  undeliverable_(line.to.actor, packet.content.finish(owner_.actor, owner_.generation, 0));
 }
 
 void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }

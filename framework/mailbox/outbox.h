@@ -47,7 +47,8 @@ class Outbox {
   };
   // Asks for a write end; the answer is introduced() or close(), later: not from within this.
   using Introduce = std::function<void(Destination)>;
-  // Is told of each packet that is dropped since its destination has gone for good.
+  // Is told of each packet that is dropped since its destination has gone for good. The blocks of its large messages are freed by
+  // whoever that is.
   using Undeliverable = std::function<void(wire::ActorId, std::span<const std::byte> packet)>;
   Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable = {});
   ~Outbox();
@@ -134,6 +135,7 @@ class Outbox {
   void spread(Line& line);
   void waitForRoom(Line& line);
   void written(Line& line);
+  void giveUp(const Line& line, Packet& packet);
   void drop(Packet& packet);
   void release(Packet& packet);
   void free(std::span<const wire::BlockRef> blocks);
