@@ -35,5 +35,10 @@ struct DeadLetter {
   # So many processes began it.
 
   message @13 :Data;
-  # The message as it was sent, framed: `capnp decode schemas/envelope.capnp Envelope` reads these bytes.
+  # The message as it was sent, framed: `capnp decode schemas/envelope.capnp Envelope` reads these bytes. A large message is
+  # here with its body, or else, where that found no room among the dead letters, in its short form.
+  messageBytes @14 :UInt64;
+  # Of `message`, also where that itself is left out.
+  lostBodyBytes @15 :UInt64;
+  # So many were in the body of a large message that is here in its short form; else 0.
 }

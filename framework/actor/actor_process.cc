@@ -47,6 +47,7 @@ ActorProcess::ActorProcess(Assignment assignment)
                      loop_.post([this] {
                        calls_.bodiesArrived();
                        server_.bodiesArrived();
+                       letGoWhenIdle();
                      });
                    }}),
       memory_(assignment.ends.desk),
@@ -94,7 +95,7 @@ ActorProcess::ActorProcess(Assignment assignment)
       server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
-               .idle = [this] { handingOver_ ? letGo() : windDown(); }}) {
+               .idle = [this] { handingOver_ ? letGoWhenIdle() : windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
   loop_.beforeSleep([this] {

@@ -91,6 +91,7 @@ class ActorProcess {
   void stopAsAsked();
   // upgrade.cc
   void handOver();
+  void letGoWhenIdle();
   void letGo();
   void takeBack(wire::ReceivedControl& message);
   void drain();

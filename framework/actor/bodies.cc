@@ -2,6 +2,8 @@
 
 #include <troupe/error.h>
 
+#include "os/kill_point.h"
+
 namespace troupe::actor {
 
 namespace {
@@ -33,13 +35,19 @@ Bodies::Body::Body(std::shared_ptr<Peer> peer, std::vector<wire::BlockRef> block
     }
     segments.push_back(*content);
   }
+  os::killPoint("bodyChecked");
   // A repetition, which must not free them under the first.
   if (!peer_->view.take(blocks_.front()))
     throw Error(ErrorKind::invalid, "its body is being read already, or is over");
+  os::killPoint("bodyTaken");
 }
 
 Bodies::Body::~Body() {
-  for (const wire::BlockRef& block : blocks_) peer_->view.free(block);
+  os::killPoint("bodyFreeing");
+  for (const wire::BlockRef& block : blocks_) {
+    peer_->view.free(block);
+    os::killPoint("blockFreed");
+  }
 }
 
 Bodies::Bodies(loop::Loop& loop, os::Fd arena, std::size_t limit, std::uint32_t generation, Hooks hooks)
@@ -62,7 +70,10 @@ void Bodies::tidy() {
 
 bool Bodies::canOpen(wire::ActorId sender, std::span<const capnp::word> message) {
   if (!wire::isLarge(message) || peers_.contains(sender) || unreachable_.contains(sender)) return true;
-  if (asked_.insert(sender).second) hooks_.introduce(sender);
+  if (asked_.insert(sender).second) {
+    hooks_.introduce(sender);
+    os::killPoint("arenaAwaited");
+  }
   return false;
 }
 
@@ -97,6 +108,7 @@ void Bodies::introduced(wire::ActorId actor, const os::Fd& memory, bool lasting)
     return unreachable(actor);
   }
   asked_.erase(actor);
+  os::killPoint("arenaCame");
   hooks_.arrived();
 }
 

@@ -76,12 +76,21 @@ bool PendingCalls::place(const detail::PendingCall& call, std::span<const std::b
 }
 
 void PendingCalls::waitForRoom(const std::shared_ptr<detail::PendingCall>& call) {
+  outbox_.hold(call->unsent);
   call->room = outbox_.whenRoom(mailboxOf(*call), [this, weak = std::weak_ptr(call)] {
-    const auto waiting = weak.lock();
-    if (!waiting || waiting->done) return;
-    if (!place(*waiting, waiting->unsent)) return waitForRoom(waiting);
-    waiting->unsent = {};
+    if (const auto waiting = weak.lock(); waiting && !waiting->done) placeAgain(waiting);
   });
+}
+
+void PendingCalls::placeAgain(const std::shared_ptr<detail::PendingCall>& call) {
+  try {
+    outbox_.prepare(call->unsent, "calling " + call->method);
+  } catch (const Error& error) {
+    return finish(call->id, std::nullopt, error);
+  }
+  if (!place(*call, call->unsent)) return waitForRoom(call);
+  outbox_.letGoOf(call->unsent);
+  call->unsent = {};
 }
 
 void PendingCalls::abandon(detail::PendingCall& call) {
@@ -97,6 +106,7 @@ void PendingCalls::abandon(detail::PendingCall& call) {
     }
   }
   calls_.erase(call.id);
+  outbox_.letGoOf(call.unsent);
   outbox_.discard(std::exchange(call.unsent, {}));
 }
 
@@ -104,7 +114,7 @@ void PendingCalls::readReplies() { readSome(~0U); }
 
 void PendingCalls::readSome(unsigned most) {
   const auto alive = alive_;
-  for (unsigned i = 0; i < most && *alive; ++i) {
+  for (unsigned i = 0; i < most && *alive && !paused_; ++i) {
     const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
     if (read.state != os::PipeState::done) return;
     wire::PacketView view;
@@ -122,6 +132,16 @@ void PendingCalls::readSome(unsigned most) {
     for (unsigned message = 0; message < copy.messages() && *alive; ++message)
       onMessage(copy.header().sender, copy.message(message));
   }
+}
+
+void PendingCalls::pause() {
+  paused_ = true;
+  poll_.want(loop::Interest::none);
+}
+
+void PendingCalls::goOn() {
+  paused_ = false;
+  poll_.want(loop::Interest::readable);
 }
 
 void PendingCalls::bodiesArrived() {

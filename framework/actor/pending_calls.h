@@ -74,12 +74,19 @@ class PendingCalls {
 
   // A large reply whose sender's arena was not there may be read now.
   void bodiesArrived();
+  // Some have been taken from the lane, and wait for that.
+  bool awaitsBodies() const { return !parked_.empty(); }
+
+  // Another process reads the lane, or this one again. That one drops what is not its own, and frees it.
+  void pause();
+  void goOn();
 
   std::size_t size() const { return calls_.size(); }
 
  private:
   bool place(const detail::PendingCall& call, std::span<const std::byte> message);
   void waitForRoom(const std::shared_ptr<detail::PendingCall>& call);
+  void placeAgain(const std::shared_ptr<detail::PendingCall>& call);
   void readSome(unsigned most);
   void onMessage(ActorId sender, std::span<const capnp::word> words);
   bool isParked(std::uint64_t call) const;
@@ -98,6 +105,7 @@ class PendingCalls {
   mailbox::Outbox& outbox_;
   Bodies& bodies_;
   std::vector<Parked> parked_;
+  bool paused_ = false;
   os::Fd lane_;
   Fault fault_;
   std::uint64_t lastId_;

@@ -58,10 +58,14 @@ class PendingCast {
       : to_(to),
         method_(std::move(method)),
         message_(message.begin(), message.end()),
-        turn_(std::move(turn)) {}
+        turn_(std::move(turn)) {
+    actor::ActorProcess::current().outbox().hold(message_);
+  }
 
   ~PendingCast() {
-    if (!placed && !sent_) actor::ActorProcess::current().outbox().discard(message_);
+    auto& outbox = actor::ActorProcess::current().outbox();
+    outbox.letGoOf(message_);
+    if (!placed && !sent_) outbox.discard(message_);
   }
   PendingCast(const PendingCast&) = delete;
   PendingCast& operator=(const PendingCast&) = delete;
@@ -69,6 +73,7 @@ class PendingCast {
   void place() {
     try {
       auto& process = actor::ActorProcess::current();
+      if (!sent_) process.outbox().prepare(message_, "casting " + method_);
       const auto put = sent_ ? process.outbox().hasRoom(to_, 0) : process.server().cast(to_, message_, turn_);
       if (put == mailbox::Outbox::Put::noRoom) return wait();
     } catch (const Error& caught) {
@@ -80,7 +85,14 @@ class PendingCast {
   // It is awaited: where it can be sent, only whoever awaits it has to wait for room.
   void await(std::coroutine_handle<> handle) {
     waiting = handle;
-    sent_ = actor::ActorProcess::current().server().castAhead(to_, message_, turn_);
+    auto& process = actor::ActorProcess::current();
+    try {
+      process.outbox().prepare(message_, "casting " + method_);
+      sent_ = process.server().castAhead(to_, message_, turn_);
+    } catch (const Error&) {
+      // place() will say so.
+    }
+    if (sent_) process.outbox().letGoOf(message_);
     wait();
   }
   void wait() {

@@ -4,6 +4,7 @@
 
 #include "actor/actor_process.h"
 #include "os/channel.h"
+#include "os/kill_point.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
 #include "wire/reason_codec.h"
@@ -11,6 +12,7 @@
 namespace troupe::actor {
 
 void awaitTakeOver(Assignment& assignment) {
+  os::setKillPath(assignment.path);
   loop::Loop loop;
   wire::ControlMessage prepared;
   prepared->setPrepared();
@@ -26,6 +28,7 @@ void awaitTakeOver(Assignment& assignment) {
     if (!received->isTakeOver()) return;
     assignment.generation = received->getTakeOver();
     assignment.ends = wire::takeEnds(received);
+    os::killPoint("tookOver");
     loop.stop();
   });
   loop.run();
@@ -40,7 +43,12 @@ void ActorProcess::handOver() {
   if (ending_ || handingOver_) return;
   handingOver_ = true;
   server_.stopTaking();
-  if (!server_.turnOpen()) letGo();
+  letGoWhenIdle();
+}
+
+// Replies that it has read, and whose bodies it can't open yet, nobody else could free.
+void ActorProcess::letGoWhenIdle() {
+  if (handingOver_ && !server_.turnOpen() && !calls_.awaitsBodies()) letGo();
 }
 
 // From here on the memory is another process's. What was committed and has not left, it sends.
@@ -49,12 +57,15 @@ void ActorProcess::letGo() {
   journal_.keep();
   outbox_.flush();
   outbox_.pause();
+  calls_.pause();
   bodies_.own().letGo();
+  os::killPoint("letGo");
   os::unlock(deskLock_);
   deskLock_.reset();
   wire::ControlMessage message;
   message->setHandedOver();
   control_.send(std::move(message));
+  os::killPoint("handedOver");
 }
 
 void ActorProcess::takeBack(wire::ReceivedControl& message) {
@@ -65,8 +76,10 @@ void ActorProcess::takeBack(wire::ReceivedControl& message) {
   log_.reload();
   desk_.reload();
   kept_.touchAll();
-  if (message.has(3)) bodies_.own().takeBack(message.take(3), generation_);
+  bodies_.own().takeBack(message.has(3) ? message.take(3) : os::Fd(), generation_);
+  calls_.goOn();
   outbox_.goOn(generation_);
+  os::killPoint("tookBack");
   server_.goOnTaking();
 }
 

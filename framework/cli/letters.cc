@@ -32,13 +32,19 @@ std::string senderOf(const wire::Letter& letter) {
   return letter.senderPath.empty() ? "actor " + std::to_string(letter.sender) : letter.senderPath;
 }
 
+std::string sizeOf(const wire::Letter& letter) {
+  return letter.lostBodyBytes == 0 ? sizeText(letter.messageBytes)
+                                   : sizeText(letter.lostBodyBytes) + ", not kept";
+}
+
 void writeHead(Json& json, const wire::Letter& letter) {
   json.field("number", letter.number).field("time", timeText(letter.time)).field("path", letter.path);
   json.field("actor", letter.actor).field("sender", letter.sender).field("senderPath", letter.senderPath);
   json.field("senderGeneration", letter.senderGeneration).field("interface", hex(letter.interfaceId));
   json.field("method", std::uint32_t{letter.method}).field("methodName", letter.methodName);
   json.field("call", letter.call).field("reason", letter.reason.toString());
-  json.field("attempts", letter.attempts);
+  json.field("attempts", letter.attempts).field("messageBytes", letter.messageBytes);
+  json.field("lostBodyBytes", letter.lostBodyBytes);
 }
 
 using ParamsType = std::optional<capnp::StructSchema>;
@@ -60,6 +66,8 @@ std::string asText(const wire::Letter& letter, const ParamsType& type) {
   line("reason", letter.reason.toString());
   line("attempts", std::to_string(letter.attempts));
   line("message", sizeText(letter.message.size()));
+  if (letter.lostBodyBytes > 0)
+    line("body", sizeText(letter.lostBodyBytes) + ", not kept: it did not fit the room for dead letters");
   for (const std::string& actor : actorsIn(letter)) line("refers to", actor);
   return text + (type ? paramsText(letter, *type) + "\n" : hexText(letter.message, "  "));
 }
@@ -75,7 +83,7 @@ std::string shown(const wire::Letter& letter, const SchemaFiles& schema, const S
   Json json;
   json.object();
   writeHead(json, letter);
-  json.field("messageBytes", std::uint64_t{letter.message.size()}).key("parameters");
+  json.key("parameters");
   if (type) {
     writeParams(json, letter, *type);
   } else {
@@ -106,11 +114,11 @@ std::string listLetters(const std::string& app, const Style& style) {
     }
     return json.end().end().text() + "\n";
   }
-  Table table({"LETTER", "TIME", "TO", "FROM", "METHOD", "KIND", "ATTEMPTS", "REASON"}, {0, 6});
+  Table table({"LETTER", "TIME", "TO", "FROM", "METHOD", "KIND", "ATTEMPTS", "SIZE", "REASON"}, {0, 6, 7});
   for (const wire::Letter& letter : list.letters) {
     table.add({std::to_string(letter.number), timeText(letter.time), letter.path, senderOf(letter),
                methodOf(letter), letter.call ? "call" : "cast", std::to_string(letter.attempts),
-               letter.reason.toString()});
+               sizeOf(letter), letter.reason.toString()});
   }
   return table.text() + std::to_string(list.letters.size()) + " kept (" + sizeText(list.bytes) + " of " +
          sizeText(list.mostBytes) + "), " + std::to_string(list.stored) + " since the app began, " +

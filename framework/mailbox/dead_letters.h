@@ -7,6 +7,7 @@
 // Threads: one; pure memory, no clock and no file.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -38,12 +39,15 @@ class DeadLetters {
   const std::map<std::uint64_t, wire::Letter>& letters() const { return letters_; }
   std::size_t bytes() const { return bytes_; }
   std::size_t mostBytes() const { return mostBytes_; }
+  // A letter with a message of so many bytes has room, unless its texts are very long.
+  std::size_t mostMessageBytes() const { return mostBytes_ - std::min(mostBytes_, kTexts); }
   const Counts& counts() const { return counts_; }
 
   // What a letter takes of the room: its message and its texts, and something for the rest.
   static std::size_t weightOf(const wire::Letter& letter);
 
  private:
+  static constexpr std::size_t kTexts = 4096;
   std::map<std::uint64_t, wire::Letter> letters_;
   std::size_t mostBytes_;
   std::size_t bytes_ = 0;

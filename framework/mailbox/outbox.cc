@@ -2,39 +2,12 @@
 
 #include <algorithm>
 
+#include "mailbox/outbox_line.h"
 #include "os/kill_point.h"
 #include "os/packet_pipe.h"
 #include "wire/message.h"
 
 namespace troupe::mailbox {
-
-struct Outbox::Packet {
-  wire::PacketBuilder content;
-  std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
-  std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
-  bool repeats = false;                  // a predecessor numbered it, and may have written it
-  bool answers = false;                  // it is on a reply lane
-  std::vector<wire::BlockRef> blocks;    // of the large ones among them
-  loop::Clock::time_point deadline =
-      loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
-};
-
-struct Outbox::Line {
-  explicit Line(Destination destination) : to(destination) {}
-
-  Destination to;
-  os::Fd pipe;
-  bool asked = false;
-  bool full = false;  // the pipe said so; poll tells when it has room
-  bool gone = false;  // it is being closed
-  bool shared = false;
-  std::deque<std::unique_ptr<Packet>> packets;
-  std::unique_ptr<Packet> spare;
-  std::deque<std::weak_ptr<Waiter>> waiters;
-  std::unique_ptr<loop::Poll> room;
-  bool unwritten = false;
-  bool waitersTurn = false;  // the next put() is by the one who has waited longest
-};
 
 Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable)
     : loop_(loop),
@@ -77,24 +50,6 @@ void Outbox::resend() {
     os::killPoint("resending");
   }
   flush();
-}
-
-void Outbox::pause() {
-  paused_ = true;
-  waitingAnswers_ = 0;
-  for (auto& [to, line] : lines_) line->packets.clear();
-}
-
-void Outbox::goOn(std::uint32_t generation) {
-  paused_ = false;
-  owner_.generation = generation;
-  resend();
-  wakeCrowded();
-}
-
-void Outbox::retire() {
-  paused_ = retired_ = true;
-  for (const Destination to : destinations()) close(to);
 }
 
 std::vector<Destination> Outbox::destinations() const {
@@ -223,6 +178,7 @@ void Outbox::takeNumberBack(Packet& packet) {
     if (*record == TurnLog::kNoRecord) continue;
     log_.setNumber(*record, 0);
     DeskMemory::barrier();
+    os::killPoint("numberTakenBack");
   }
 }
 
@@ -235,12 +191,16 @@ void Outbox::write(Line& line) {
 os::PipeState Outbox::writeWithBlocks(Line& line, const Packet& packet, std::span<const std::byte> bytes) {
   for (const wire::BlockRef& block : packet.blocks)
     owner_.arena->open()->sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+  if (!packet.blocks.empty()) os::killPoint("bodyMarked");
   const auto state = os::writePacket(line.pipe.get(), bytes.data(), bytes.size());
+  const bool done = state == os::PipeState::done;
+  if (done && !packet.blocks.empty()) os::killPoint("bodyWritten");
   for (const wire::BlockRef& block : packet.blocks) {
     const wire::Arena& arena = *owner_.arena->open();
-    if (state == os::PipeState::done) arena.sent(block);
-    if (state != os::PipeState::done && !packet.repeats) arena.unsent(block);
+    if (done) arena.sent(block);
+    if (!done && !packet.repeats) arena.unsent(block);
   }
+  if (!packet.blocks.empty()) done ? os::killPoint("bodySent") : os::killPoint("bodyUnmarked");
   return state;
 }
 
@@ -372,19 +332,30 @@ void Outbox::close(Destination to) {
   const auto found = lines_.find(to);
   if (found == lines_.end()) return;
   Line& line = *found->second;
+  if (!line.packets.empty()) os::killPoint("closing");
   line.gone = true;
   line.full = false;
   line.room.reset();
   line.pipe.reset();
   for (const auto& packet : line.packets) {
-    if (undeliverable_ && to.lane == wire::Lane::mailbox)
-      undeliverable_(to.actor, packet->content.finish(owner_.actor, owner_.generation, 0));
+    if (undeliverable_ && to.lane == wire::Lane::mailbox) giveUp(line, *packet);
     drop(*packet);
   }
   line.packets.clear();
   wakeWaiters(line);
   if (recent_ == &line) recent_ = nullptr;
   lines_.erase(to);
+  os::killPoint("closed");
+}
+
+// Its large messages are for whoever is told of it: they stay in the arena, as sent.
+void Outbox::giveUp(const Line& line, Packet& packet) {
+  for (const wire::BlockRef& block : std::exchange(packet.blocks, {})) {
+    const wire::Arena& arena = *owner_.arena->open();
+    arena.sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+    arena.sent(block);
+  }
+  undeliverable_(line.to.actor, packet.content.finish(owner_.actor, owner_.generation, 0));
 }
 
 void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }

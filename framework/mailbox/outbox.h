@@ -17,8 +17,11 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "loop/loop.h"
@@ -44,15 +47,16 @@ class Outbox {
   };
   // Asks for a write end; the answer is introduced() or close(), later: not from within this.
   using Introduce = std::function<void(Destination)>;
-  // Is told of each packet that is dropped since its destination has gone for good.
+  // Is told of each packet that is dropped since its destination has gone for good. The blocks of its large messages are freed by
+  // whoever that is.
   using Undeliverable = std::function<void(wire::ActorId, std::span<const std::byte> packet)>;
   Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce, Undeliverable undeliverable = {});
   ~Outbox();
   // Sends what a predecessor has committed and not written, and takes over its arena: to be called before anything else
   // is sent.
   void resend();
-  // Another process has the log: nothing is written, and there is no room for anything, until goOn(). What is in the log, that
-  // process sends.
+  // Another process has the log and the arena: nothing is written, and there is no room for anything, until goOn(). What is in the
+  // log, that process sends.
   void pause();
   bool paused() const { return paused_; }
   void goOn(std::uint32_t generation);
@@ -80,6 +84,14 @@ class Outbox {
     bool committed = false;  // what it is about is in the log already, and only its sender waits
   };
   std::shared_ptr<Waiter> whenRoom(Destination to, std::function<void()> resume);
+
+  // A message that has found no room, and stays where it is: until letGoOf() it changes its form by itself when another process
+  // gets the arena, or loses it.
+  void hold(std::vector<std::byte>& message);
+  void letGoOf(std::vector<std::byte>& message);
+  // Whatever form it has: put() and send() may have it from here on, if they have room. `what` names it in errors.
+  // Errors: overloaded, where there is no room in the arena.
+  void prepare(std::vector<std::byte>& message, const std::string& what) const;
 
   // A message that is not going to be sent after all: its blocks in the arena are freed, as are those of messages that
   // are dropped here.
@@ -117,6 +129,8 @@ class Outbox {
     loop::Clock::time_point deadline = loop::Clock::time_point::max();
   };
   void append(Line& line, const Item& item);
+  void setAside(Line& line);
+  std::vector<std::byte> outOfArena(std::span<const std::byte> message) const;
   static bool joins(const Line& line, const Item& item);
   void number(Packet& packet);
   void takeNumberBack(Packet& packet);
@@ -125,6 +139,7 @@ class Outbox {
   void spread(Line& line);
   void waitForRoom(Line& line);
   void written(Line& line);
+  void giveUp(const Line& line, Packet& packet);
   void drop(Packet& packet);
   void release(Packet& packet);
   void free(std::span<const wire::BlockRef> blocks);
@@ -143,6 +158,8 @@ class Outbox {
   Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
   Line* recent_ = nullptr;
+  std::set<std::vector<std::byte>*> held_;
+  std::vector<std::pair<Destination, std::vector<std::byte>>> aside_;  // calls, while paused
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
   bool crowded_ = false;                // somebody waits for space in the log
   std::size_t waitingAnswers_ = 0;

@@ -32,6 +32,12 @@ class SlotCopy {
   wire::PacketView packet_;
 };
 
+struct Policy {
+  unsigned attempts;
+  const SettleBlocks& settleBlocks;
+  const CopyWhole& copyWhole;
+};
+
 // One that was in hand and is tried no more.
 void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Settlement& settlement) {
   const auto bytes = std::as_bytes(packet.message(index));
@@ -56,18 +62,23 @@ void drop(const wire::PacketView& packet, unsigned index, unsigned attempts, Set
 }
 
 // Also of one that was done: its process may have died before it came to free them.
-void settleBody(const wire::PacketView& packet, unsigned index, bool again,
-                const SettleBlocks& settleBlocks) {
+// `dropped`: what was listed of it.
+void settleBody(const wire::PacketView& packet, unsigned index, bool again, const Policy& policy,
+                InHand* dropped) {
   try {
     const auto blocks = wire::blocksOf(packet.message(index));
-    if (!blocks.empty() && settleBlocks) settleBlocks(packet.header().sender, blocks, again);
+    if (blocks.empty()) return;
+    if (dropped != nullptr && policy.copyWhole) {
+      auto whole = policy.copyWhole(packet.header().sender, blocks);
+      if (!whole.empty()) dropped->message = std::move(whole);
+    }
+    if (policy.settleBlocks) policy.settleBlocks(packet.header().sender, blocks, again);
   } catch (const kj::Exception&) {
     // A lie, and not about anybody else's blocks.
   }
 }
 
-void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const SettleBlocks& settleBlocks,
-                Settlement& settlement) {
+void settleSlot(DeskMemory& memory, std::size_t at, const Policy& policy, Settlement& settlement) {
   DeskSlot& slot = memory.slots[at];
   const std::uint64_t begun = slot.begun.load();
   const std::uint64_t inHand = begun & ~slot.done.load();
@@ -79,14 +90,15 @@ void settleSlot(DeskMemory& memory, std::size_t at, unsigned attempts, const Set
       if ((begun >> index & 1) == 0) continue;
       const unsigned tried = slot.attempts[index] + 1U;
       const bool held = (inHand >> index & 1) != 0;
-      const bool retry = held && tried < attempts;
+      const bool retry = held && tried < policy.attempts;
       if (retry) {
         slot.attempts[index] = static_cast<std::uint8_t>(tried);
         again |= 1ULL << index;
       } else if (held) {
         drop(copy.packet(), index, tried, settlement);
       }
-      settleBody(copy.packet(), index, retry, settleBlocks);
+      const bool over = held && !retry;
+      settleBody(copy.packet(), index, retry, policy, over ? &settlement.dropped.back() : nullptr);
     }
   }
   slot.done.store(slot.done.load() | (inHand & ~again));
@@ -109,7 +121,9 @@ void findUnsent(DeskMemory& memory, Settlement& settlement) {
 
 }  // namespace
 
-Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlocks& settleBlocks) {
+Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlocks& settleBlocks,
+                  const CopyWhole& copyWhole) {
+  const Policy policy{attempts, settleBlocks, copyWhole};
   const MappedDesk memory(deskMemory);
   Settlement settlement;
   if (recover(*memory) == Recovered::ruined) {
@@ -117,7 +131,7 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlock
     return settlement;
   }
   for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
-    settleSlot(*memory, i, attempts, settleBlocks, settlement);
+    settleSlot(*memory, i, policy, settlement);
   if (memory->layout == kDeskLayout) findUnsent(*memory, settlement);
   return settlement;
 }

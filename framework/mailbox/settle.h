@@ -31,7 +31,7 @@ struct InHand {
   wire::ActorId sender = 0;
   std::uint32_t generation = 0;  // of the sender
   unsigned attempts = 1;
-  std::vector<std::byte> message;  // with its framing
+  std::vector<std::byte> message;  // with its framing; of a large one the whole, or its short form
 };
 
 struct Settlement {
@@ -44,11 +44,15 @@ struct Settlement {
 // The blocks of large messages that were in hand or done. `again`: the message is handed out again; else it is over, and they are
 // to be freed, also a second time.
 using SettleBlocks = std::function<void(wire::ActorId sender, std::span<const wire::BlockRef>, bool again)>;
+// A large message that is going to be dropped, whole and framed, before its blocks are freed; nothing, where that can't be had.
+using CopyWhole =
+    std::function<std::vector<std::byte>(wire::ActorId sender, std::span<const wire::BlockRef>)>;
 
 // `attempts`: so often a message may be in the hands of a process that dies; 1: never again. Never throws for
 // what stands in the memory: a malformed packet counts for nothing. Errors: system, invalid (mapping it), and those of
-// `settleBlocks`.
-Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {});
+// the functions.
+Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {},
+                  const CopyWhole& copyWhole = {});
 
 // The packets on a desk, whoever has it: those that were done too, and nonsense where one is being read meanwhile.
 // Errors: as settle().

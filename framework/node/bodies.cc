@@ -11,13 +11,12 @@
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "wire/arena_memory.h"
+#include "wire/flat_message.h"
 #include "wire/message.h"
 
 namespace troupe::node {
 
 namespace {
-
-constexpr auto kLookAtRetired = std::chrono::milliseconds(250);
 
 // An arena, as long as it is looked at.
 class Mapped {
@@ -98,6 +97,26 @@ void Directory::freeBlocksTo(wire::ActorId actor, wire::Lane lane) {
   }
 }
 
+// For a dead letter. What stands there may be a lie, or change meanwhile: nothing of it is looked at here.
+std::vector<std::byte> Directory::copyWhole(wire::ActorId sender, std::span<const wire::BlockRef> blocks) {
+  const os::Fd* const arena = arenaOf(sender);
+  if (arena == nullptr || os::isUntouched(*arena)) return {};
+  try {
+    const Mapped mapped(*arena);
+    std::vector<kj::ArrayPtr<const capnp::word>> segments;
+    std::size_t bytes = sizeof(std::uint64_t) * (blocks.size() / 2 + 1);
+    for (const wire::BlockRef& block : blocks) {
+      const auto content = mapped->content(block);
+      if (!content) return {};
+      segments.emplace_back(content->data(), content->size());
+      bytes += content->size_bytes();
+    }
+    return bytes > hooks_.mostLetterBytes ? std::vector<std::byte>() : wire::flatBytes(segments);
+  } catch (const Error&) {
+    return {};
+  }
+}
+
 void Directory::freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks) {
   settleBlocks(sender, blocks, false);
 }
@@ -155,6 +174,9 @@ void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
   try {
     const Mapped mapped(arena);
     mapped->forEach([&](const wire::ArenaView::Block& block) {
+      // Its sender gave it to the root as undeliverable, which has not come, or has been dealt with.
+      if (block.state == wire::BlockState::sent && isForNobody(block.to.actor))
+        return static_cast<void>(mapped->free(mapped->refTo(block)));
       if (block.state != wire::BlockState::sending) return;
       const bool again = std::ranges::any_of(unsent, [&](const wire::BlockRef& ref) {
         return ref.serial == block.serial && ref.offset == mapped->offsetOf(block.page);
@@ -166,6 +188,12 @@ void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
   } catch (const Error& error) {
     hooks_.warn("the last message of a process that died may stay in memory: " + error.message());
   }
+}
+
+bool Directory::isForNobody(wire::ActorId actor) {
+  return byId(actor) == nullptr && std::ranges::none_of(leaving_, [actor](const Leaving& leaving) {
+           return leaving.entry && leaving.entry->id == actor;
+         });
 }
 
 // First the pipe, then the desks: that is the way it goes. What is on neither has been done, or was never written.

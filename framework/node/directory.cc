@@ -291,7 +291,8 @@ bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
   try {
     if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this));
+    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
+                                 std::bind_front(&Directory::copyWhole, this));
     // A crash must not cost the actor more than its messages.
     if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {

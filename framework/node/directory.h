@@ -42,6 +42,8 @@ class Directory {
     std::function<void(const std::string&)> warn;
     // A message that nobody handles any more. Number, time and method are still to be added.
     std::function<void(wire::Letter)> dead = [](const wire::Letter&) {};
+    // Large messages of so many bytes, with their framing, are handed to dead() whole.
+    std::size_t mostLetterBytes = 0;
   };
   Directory(loop::Loop& loop, Hooks hooks);
 
@@ -113,6 +115,8 @@ class Directory {
   void bury(const Entry& entry, const ExitReason& reason);
   void buryMailbox(const Entry& entry, const ExitReason& reason);
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
+  wire::ActorId targetOf(const Entry& entry);
+  void nameSender(wire::Letter& letter, wire::ActorId sender);
   void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
   void lookSoon();
   void lookAgain();
@@ -143,12 +147,14 @@ class Directory {
   void forEachBlockTo(wire::ActorId actor, wire::Lane lane,
                       const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
   void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
+  std::vector<std::byte> copyWhole(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
   void settleBlocksTo(const Entry& gone, const Entry* pool);
   void freeBlocksIn(std::span<const std::byte> packet);
   void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
   void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);
+  bool isForNobody(wire::ActorId actor);
   bool isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block);
   void retireArena(Entry& entry);
   void lookAtRetired();

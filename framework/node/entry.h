@@ -49,12 +49,14 @@ struct Entry {
 
 // By then the process that holds on to a desk is no process of an earlier life that is just dying.
 inline constexpr auto kDeskPatience = std::chrono::seconds(10);
+inline constexpr auto kLookAtRetired = std::chrono::milliseconds(250);
 // The arena of an actor that has gone for good, while messages lie in it that have not been read.
 struct RetiredArena {
   wire::ActorId actor = 0;
   os::Fd arena;
-  os::Fd desk;         // locked, as long as its last process lives
-  bool alone = false;  // nobody writes to it any more
+  os::Fd desk;                   // locked, as long as its last process lives
+  bool alone = false;            // nobody writes to it any more
+  wire::ActorId onBehalfOf = 0;  // a dead letter of that actor lies in it, which was sent again
 };
 
 // A claim that waits until no process of an earlier life has the desk any more.

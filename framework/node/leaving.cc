@@ -16,10 +16,10 @@ bool Directory::deliver() {
     if (full.contains(message.to.actor)) return false;
     const Entry* const entry = byId(message.to.actor);
     if (entry == nullptr) {
-      freeBlocksIn(message.packet);
       const Gone* const gone = findGone(message.to.actor);
       if (gone != nullptr && message.to.lane == wire::Lane::mailbox)
         buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, message.packet);
+      freeBlocksIn(message.packet);
       return true;
     }
     const bool reply = message.to.lane == wire::Lane::reply;

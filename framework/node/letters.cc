@@ -3,8 +3,10 @@
 
 #include "mailbox/settle.h"
 #include "node/directory.h"
+#include "node/names.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
+#include "wire/arena_memory.h"
 #include "wire/flat_message.h"
 #include "wire/message.h"
 #include "wire/packet.h"
@@ -29,16 +31,24 @@ void Directory::tellCallers(const Entry& entry, const mailbox::Settlement& settl
 
 void Directory::giveUp(const Entry& entry, mailbox::Settlement& settlement) {
   for (mailbox::InHand& dropped : settlement.dropped) {
-    const Entry* const sender = byId(dropped.sender);
-    hooks_.dead({.actor = entry.id,
-                 .path = entry.path,
-                 .sender = dropped.sender,
-                 .senderPath = sender == nullptr ? "" : sender->path,
-                 .senderGeneration = dropped.generation,
-                 .reason = entry.endReason,
-                 .attempts = dropped.attempts,
-                 .message = std::move(dropped.message)});
+    wire::Letter letter{.actor = entry.id,
+                        .path = entry.path,
+                        .senderGeneration = dropped.generation,
+                        .reason = entry.endReason,
+                        .attempts = dropped.attempts,
+                        .message = std::move(dropped.message)};
+    nameSender(letter, dropped.sender);
+    hooks_.dead(std::move(letter));
   }
+}
+
+void Directory::nameSender(wire::Letter& letter, wire::ActorId sender) {
+  for (const RetiredArena& retired : retired_) {
+    if (retired.actor == sender && retired.onBehalfOf != 0) sender = retired.onBehalfOf;
+  }
+  const Entry* const entry = byId(sender);
+  letter.sender = sender;
+  letter.senderPath = entry == nullptr ? "" : entry->path;
 }
 
 // Casts that no process will begin any more. The callers of calls among them are told that the actor has gone.
@@ -67,9 +77,7 @@ void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes
   const auto aligned = wire::wordsOf(bytes);
   wire::PacketView packet;
   if (wire::PacketView::parse(aligned.begin(), bytes.size(), packet) != wire::PacketFault::none) return;
-  const Entry* const sender = byId(packet.header().sender);
-  letter.sender = packet.header().sender;
-  letter.senderPath = sender == nullptr ? "" : sender->path;
+  nameSender(letter, packet.header().sender);
   letter.senderGeneration = packet.header().generation;
   for (unsigned i = 0; i < packet.messages(); ++i) {
     try {
@@ -78,7 +86,9 @@ void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes
       continue;
     }
     const auto message = std::as_bytes(packet.message(i));
-    letter.message.assign(message.begin(), message.end());
+    const auto blocks = wire::blocksOf(message);
+    if (!blocks.empty()) letter.message = copyWhole(packet.header().sender, blocks);
+    if (blocks.empty() || letter.message.empty()) letter.message.assign(message.begin(), message.end());
     hooks_.dead(letter);
   }
 }
@@ -86,16 +96,22 @@ void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes
 // A sender has found out that its destination has gone.
 void Directory::onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message) {
   const Gone* const gone = findGone(message.getActor());
-  if (byPath(from) == nullptr || gone == nullptr) return;
-  const auto bytes = message.getPacket();
-  buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason},
-             {reinterpret_cast<const std::byte*>(bytes.begin()), bytes.size()});
+  const Entry* const sender = byPath(from);
+  if (sender == nullptr) return;
+  const auto bytes = std::as_bytes(std::span(message.getPacket().begin(), message.getPacket().size()));
+  if (gone != nullptr) buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, bytes);
+  // The blocks are the root's by now: see Outbox::close().
+  const auto words = wire::wordsOf(bytes);
+  wire::PacketView packet;
+  if (wire::PacketView::parse(words.begin(), bytes.size(), packet) == wire::PacketFault::none &&
+      packet.header().sender == sender->id)
+    freeBlocksIn(std::as_bytes(std::span(words.begin(), words.size())));
 }
 
 namespace {
 
 // As a cast, with the same body and the same references.
-std::vector<std::byte> asCast(const wire::Letter& letter, const std::string& what) {
+std::vector<std::byte> asCast(const wire::Letter& letter, wire::ArenaMemory& arena, const std::string& what) {
   try {
     const auto words = wire::wordsOf(letter.message);
     const wire::IncomingMessage incoming({words.begin(), words.size()});
@@ -104,7 +120,7 @@ std::vector<std::byte> asCast(const wire::Letter& letter, const std::string& wha
       throw Error(ErrorKind::invalid, what + ": it is neither a call nor a cast");
     if (envelope.getLarge())
       throw Error(ErrorKind::invalid, what + ": it was a large message, and its body is not kept");
-    wire::OutgoingMessage outgoing;
+    wire::OutgoingMessage outgoing(&arena);
     outgoing.body().set(incoming.checkedBody());
     auto cast = outgoing.envelope().initCast();
     cast.setInterface(envelope.isCall() ? envelope.getCall().getInterface()
@@ -128,11 +144,35 @@ void Directory::resend(const wire::Letter& letter) {
   const os::Fd& mailbox = mailboxOf(*entry);
   if (!mailbox.valid())
     throw Error(ErrorKind::invalid, what + ": it is a supervisor now, and has no mailbox");
+  // A large one lies in an arena of its own, as if from an actor that has gone, until it was read.
+  const bool large = letter.message.size() > wire::kMaxMessageBytes;
+  os::Fd memory =
+      large ? os::makeSharedMemory("troupe-arena", wire::arenaBytesFor(letter.message.size())) : os::Fd();
+  wire::ArenaMemory arena(large ? os::openSharedMemory(memory) : os::Fd(), 2 * letter.message.size(), 1);
+  const auto message = asCast(letter, arena, what);
+  const auto blocks = wire::blocksOf(message);
+  for (const wire::BlockRef& block : blocks) {
+    arena.open()->sending(
+        block, {.actor = targetOf(*entry), .lane = static_cast<std::uint32_t>(wire::Lane::mailbox)});
+    arena.open()->sent(block);
+  }
   wire::PacketBuilder packet;
-  if (!packet.append(asCast(letter, what))) throw Error(ErrorKind::invalid, what + ": it is too large");
-  const auto bytes = packet.finish(letter.sender, letter.senderGeneration, 0);
+  if (!packet.append(message)) throw Error(ErrorKind::invalid, what + ": it is too large");
+  const wire::ActorId sender = blocks.empty() ? letter.sender : lastId_ + 1;
+  const auto bytes = packet.finish(sender, letter.senderGeneration, 0);
   if (os::writePacket(mailbox.get(), bytes.data(), bytes.size()) != os::PipeState::done)
     throw Error(ErrorKind::overloaded, what + ": its mailbox is full");
+  if (blocks.empty()) return;
+  lastId_ = sender;
+  retired_.push_back(
+      {.actor = sender, .arena = std::move(memory), .desk = {}, .alone = true, .onBehalfOf = letter.sender});
+  retiredAgain_.startIn(kLookAtRetired);
+}
+
+// Whose mailbox it is.
+wire::ActorId Directory::targetOf(const Entry& entry) {
+  const Entry* const pool = entry.role == wire::Role::poolWorker ? byPath(parentOf(entry.path)) : nullptr;
+  return pool == nullptr ? entry.id : pool->id;
 }
 
 }  // namespace troupe::node

@@ -16,6 +16,7 @@
 #include "os/packet_pipe.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
+#include "wire/arena_memory.h"
 #include "wire/control_lane.h"
 #include "wire/flat_message.h"
 #include "wire/letter.h"
@@ -42,18 +43,25 @@ wire::Letter readLetter(const std::string& file) {
 }
 
 // As a call that waits for ever, so that the end of a cast shows too.
-std::vector<std::byte> packetOf(const wire::Letter& letter) {
+std::vector<std::byte> packetOf(const wire::Letter& letter, wire::ArenaMemory& arena) {
   try {
     const auto words = wire::wordsOf(letter.message);
     const wire::IncomingMessage incoming({words.begin(), words.size()});
-    wire::OutgoingMessage outgoing;
+    if (incoming.isLarge())
+      throw Error(ErrorKind::invalid, "the message of the dead letter was large, and its body is not kept");
+    wire::OutgoingMessage outgoing(&arena);
     outgoing.body().set(incoming.checkedBody());
     auto call = outgoing.envelope().initCall();
     call.setInterface(letter.interfaceId);
     call.setMethod(letter.method);
     call.setCall(1);
     wire::PacketBuilder packet;
-    packet.append(outgoing.finish("the message of the dead letter"));
+    const auto message = outgoing.finish("the message of the dead letter");
+    for (const wire::BlockRef& block : wire::blocksOf(message)) {
+      arena.open()->sending(block, {.actor = letter.actor, .lane = 0});
+      arena.open()->sent(block);
+    }
+    packet.append(message);
     const auto bytes = packet.finish(kCaller, 1, 1);
     return {bytes.begin(), bytes.end()};
   } catch (const kj::Exception& exception) {
@@ -88,26 +96,30 @@ std::string textOf(capnp::AnyPointer::Reader results, const detail::ActorClass& 
 class Surroundings {
  public:
   Surroundings(const supervision::Blueprint& part, wire::Letter letter)
-      : letter_(std::move(letter)), class_(*part.actorClass) {
+      : letter_(std::move(letter)),
+        arena_(
+            os::makeSharedMemory("troupe-arena", wire::arenaBytesFor(part.declaration.spec.maxMessageBytes))),
+        class_(*part.actorClass) {
     // The handler alone is to be seen.
     class_.run = nullptr;
     class_.stopping = nullptr;
-    const auto packet = packetOf(letter_);
+    const auto packet = packetOf(letter_, callersArena_);
     os::writePacket(mailbox_.get(), packet.data(), packet.size());
     auto [theirs, mine] = os::makeChannel();
     control_ = std::move(mine);
     os::Fd desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
     os::tryLock(desk);
-    process_ = new actor::ActorProcess(
-        {.path = letter_.path,
-         .id = letter_.actor,
-         .generation = 1,
-         .control = std::move(theirs),
-         .ends = {os::openReadEnd(mailbox_), os::openReadEnd(reply_), std::move(desk), {}},
-         .actorClass = &class_,
-         .factory = part.factory,
-         .arguments = {},
-         .leaving = [this](const ExitReason& reason) { onLeaving(reason); }});
+    process_ = new actor::ActorProcess({.path = letter_.path,
+                                        .id = letter_.actor,
+                                        .generation = 1,
+                                        .control = std::move(theirs),
+                                        .ends = {os::openReadEnd(mailbox_), os::openReadEnd(reply_),
+                                                 std::move(desk), os::openSharedMemory(arena_)},
+                                        .maxMessageBytes = part.declaration.spec.maxMessageBytes,
+                                        .actorClass = &class_,
+                                        .factory = part.factory,
+                                        .arguments = {},
+                                        .leaving = [this](const ExitReason& reason) { onLeaving(reason); }});
   }
 
   [[noreturn]] void run() {
@@ -148,7 +160,8 @@ class Surroundings {
     wire::ControlMessage answer;
     answer->setRequest(question->getRequest());
     answer->initIntroduced();
-    answer.attach(os::openWriteEnd(answers_));
+    const bool arena = question->getIntroduce().getLane() == static_cast<std::uint8_t>(wire::Lane::arena);
+    answer.attach(arena ? os::openSharedMemory(callersMemory_) : os::openWriteEnd(answers_));
     lane_->send(std::move(answer));
   }
 
@@ -166,7 +179,8 @@ class Surroundings {
     if (read.state != os::PipeState::done ||
         wire::PacketView::parse(bytes.data(), read.bytes, packet) != wire::PacketFault::none)
       return;
-    const wire::IncomingMessage message(packet.message(0));
+    wire::IncomingMessage message(packet.message(0));
+    if (message.isLarge()) attachBody(message, wire::blocksOf(packet.message(0)));
     const auto envelope = message.envelope();
     if (envelope.isError()) {
       const auto error = envelope.getError();
@@ -174,6 +188,17 @@ class Surroundings {
           0);
     }
     end(letter_.call ? "reply: " + textOf(message.checkedBody(), class_, letter_) : "handled", 0);
+  }
+
+  // The process ends with the answer: nobody frees its body.
+  void attachBody(wire::IncomingMessage& message, const std::vector<wire::BlockRef>& blocks) {
+    body_ = os::Mapping(arena_, os::sizeOf(arena_));
+    const wire::ArenaView view({static_cast<std::byte*>(body_.data()), body_.bytes()});
+    std::vector<std::span<const capnp::word>> segments;
+    for (const wire::BlockRef& block : blocks) {
+      if (const auto content = view.content(block)) segments.push_back(*content);
+    }
+    message.attach(std::move(segments));
   }
 
   // The answer may have left just before.
@@ -188,6 +213,11 @@ class Surroundings {
   }
 
   wire::Letter letter_;
+  // Of whoever sent it, and of the actor.
+  os::Fd callersMemory_ = os::makeSharedMemory("troupe-arena", wire::arenaBytesFor(letter_.message.size()));
+  wire::ArenaMemory callersArena_{os::openSharedMemory(callersMemory_), 2 * letter_.message.size(), 1};
+  os::Fd arena_;
+  os::Mapping body_;
   detail::ActorClass class_;
   os::Fd mailbox_ = os::makePacketPipe();
   os::Fd reply_ = os::makePacketPipe();

@@ -12,45 +12,99 @@
 #pragma once
 
 #include <algorithm>
+#include <cstdint>
 #include <string_view>
 
 namespace troupe::os {
 
-inline constexpr std::string_view kKillPoints[] = {
+// What a process is at when it passes it; each part has tests of its own.
+enum class KillPart : std::uint8_t { message, body, start, upgrade };
+
+struct KillPointName {
+  std::string_view name;
+  KillPart part;
+};
+
+inline constexpr KillPointName kKillPoints[] = {
     // Receive
-    "freeing",     // a slot is being made free
-    "packetRead",  // a packet lies in its slot
-    "judged",      // it is a repetition or not, and not noted yet as having come
-    "noted",       // it is
-    "begun",       // a message is handed out
+    {"freeing", KillPart::message},     // a slot is being made free
+    {"packetRead", KillPart::message},  // a packet lies in its slot
+    {"judged", KillPart::message},      // it is a repetition or not, and not noted yet as having come
+    {"noted", KillPart::message},       // it is
+    {"begun", KillPart::message},       // a message is handed out
     // Turn
-    "handled",     // the handler is over
-    "adding",      // some of its records are in the log
-    "moving",      // a message was copied behind the others
-    "storing",     // before the one store
-    "committed",   // after it
-    "doneMarked",  // the message is done on the desk
-    "keeping",     // a kept value is being copied
-    "keptCopied",  // they are all
-    "carriedOut",  // and the log was made shorter
+    {"handled", KillPart::message},     // the handler is over
+    {"adding", KillPart::message},      // some of its records are in the log
+    {"moving", KillPart::message},      // a message was copied behind the others
+    {"storing", KillPart::message},     // before the one store
+    {"committed", KillPart::message},   // after it
+    {"doneMarked", KillPart::message},  // the message is done on the desk
+    {"keeping", KillPart::message},     // a kept value is being copied
+    {"keptCopied", KillPart::message},  // they are all
+    {"carriedOut", KillPart::message},  // and the log was made shorter
     // Send
-    "introduced",  // another actor's pipe has come
-    "numbering",   // numbers are taken, and not written down yet
-    "numbered",    // they are
-    "written",     // the packet lies in the pipe
-    "released",    // and is no longer in the log
-    "resending",   // what a predecessor had not sent is about to leave
-    // Start
-    "constructed",  // before init()
-    "beforeReady",  // after it
-    "afterReady",
+    {"introduced", KillPart::message},  // another actor's pipe has come
+    {"numbering", KillPart::message},   // numbers are taken, and not written down yet
+    {"numbered", KillPart::message},    // they are
+    {"numberTakenBack",
+     KillPart::message},               // the pipe was full, and one of them is not written down any more
+    {"written", KillPart::message},    // the packet lies in the pipe
+    {"released", KillPart::message},   // and is no longer in the log
+    {"resending", KillPart::message},  // what a predecessor had not sent is about to leave
+    {"closing", KillPart::message},    // the destination has gone, and what waits for it is there still
+    {"closed", KillPart::message},     // nothing is left of it
+    // The body of a large message is made
+    {"blockFound", KillPart::body},      // there is room for a block, and nothing says that it is taken
+    {"blockSized", KillPart::body},      // its size is noted
+    {"blockMade", KillPart::body},       // it is taken
+    {"bodyBuilt", KillPart::body},       // all is in the arena but the first segment
+    {"blockCut", KillPart::body},        // a block was made as small as what lies in it
+    {"blockRecovered", KillPart::body},  // one that a predecessor had not sent is free again
+    // and sent
+    {"bodyMarked", KillPart::body},    // its blocks say that it is about to be written
+    {"bodyUnmarked", KillPart::body},  // it was not, for want of room
+    {"bodyWritten", KillPart::body},   // it was
+    {"bodySent", KillPart::body},      // and the blocks say so
+    // and read
+    {"arenaAwaited", KillPart::body},  // its arena was asked for
+    {"arenaCame", KillPart::body},
+    {"bodyChecked", KillPart::body},  // all of it is there
+    {"bodyTaken", KillPart::body},    // and this reader's
+    {"bodyFreeing", KillPart::body},  // it was read
+    {"blockFreed", KillPart::body},
+    // and its memory given back
+    {"punching", KillPart::body},
+    {"punched", KillPart::body},       // of a stretch
+    {"tableCleared", KillPart::body},  // no block is noted any more
+    // Start of a child: its supervisor
+    {"claimed", KillPart::start},     // the root was asked for the child's endpoints
+    {"granted", KillPart::start},     // they have come
+    {"forking", KillPart::start},     // before it
+    {"forked", KillPart::start},      // after it; the child is noted nowhere
+    {"childNoted", KillPart::start},  // it is here, and the root does not know of it
+    {"childTold", KillPart::start},   // the root was told
+    {"childReady", KillPart::start},  // the child has said so, and nobody else has heard it
+    {"childEnded", KillPart::start},  // it was reaped, and nobody was told
+    // and the child itself
+    {"settled", KillPart::start},        // what it inherits is settled
+    {"execing", KillPart::start},        // before exec
+    {"constructed", KillPart::message},  // before init()
+    {"beforeReady", KillPart::message},  // after it
+    {"afterReady", KillPart::message},
+    // Upgrade
+    {"linePaused", KillPart::upgrade},  // nothing leaves any more; some of what had not is taken aside
+    {"letGo", KillPart::upgrade},       // all of it; the desk is locked still
+    {"handedOver", KillPart::upgrade},  // the supervisor was told
+    {"tookOver", KillPart::upgrade},    // the newer process has it all
+    {"tookBack", KillPart::upgrade},    // the older one has it again
 };
 
 // The name of one; no other compiles.
 class KillPoint {
  public:
   consteval KillPoint(const char* name) : name_(name) {
-    if (std::ranges::find(kKillPoints, name_) == std::end(kKillPoints)) throw "no such kill point";
+    if (std::ranges::find(kKillPoints, name_, &KillPointName::name) == std::end(kKillPoints))
+      throw "no such kill point";
   }
   std::string_view name() const { return name_; }
 

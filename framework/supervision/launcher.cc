@@ -3,6 +3,7 @@
 #include <troupe/error.h>
 
 #include "os/channel.h"
+#include "os/kill_point.h"
 #include "os/output.h"
 #include "os/process.h"
 #include "os/title.h"
@@ -28,6 +29,7 @@ std::string titleOf(const std::string& path, const Program& program) {
 [[noreturn]] void execChild(Ticket ticket, const Program& program, const std::string& image) {
   try {
     const WrittenTicket written = writeTicket(ticket);
+    os::killPoint("execing");
     const int error = os::execAgain(image, program.arguments,
                                     {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
     failToStart(ticket.assignment.control, "exec of " + (image.empty() ? "this program" : image) + " failed",
@@ -64,6 +66,8 @@ void takeOver(std::vector<Argument>& arguments) {
   for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors())
     settings.keep.push_back(inherited.fd);
   os::settleChild(settings);
+  os::setKillPath(order.ticket.path);
+  os::killPoint("settled");
   os::setTitle(titleOf(order.ticket.path, program));
   if (order.becomeSupervisor) {
     order.becomeSupervisor(std::move(control));
@@ -94,8 +98,10 @@ Launched launch(LaunchOrder order, loop::Loop& loop, const Program& program) {
     settings.standardOutput = output.writer.get();
     settings.standardError = error.writer.get();
   }
+  os::killPoint("forking");
   launched.pid = os::forkProcess();
   if (launched.pid == 0) becomeChild(std::move(order), std::move(childs), loop, std::move(settings), program);
+  os::killPoint("forked");
   launched.control = std::move(mine);
   launched.standardOutput = std::move(output.reader);
   launched.standardError = std::move(error.reader);

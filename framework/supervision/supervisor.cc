@@ -5,6 +5,7 @@
 #include <csignal>
 #include <random>
 
+#include "os/kill_point.h"
 #include "supervision/launcher.h"
 #include "supervision/restart_rules.h"
 #include "supervision/supervisor_process.h"
@@ -165,6 +166,7 @@ void Supervisor::claim(Child& child, bool takesOver) {
   claim.setRetries(child.spec.onCrash.retries);
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
+  os::killPoint("claimed");
 }
 
 void Supervisor::onGrant(wire::ReceivedControl& message) {
@@ -189,8 +191,11 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     child.actor = message->getGranted().getActor();
     child.generation = message->getGranted().getGeneration();
     if (child.pid != 0) return takeOver(child, message);
+    os::killPoint("granted");
     launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message));
+    os::killPoint("childNoted");
     tellStarted(child);
+    os::killPoint("childTold");
   } catch (const Error& error) {
     if (child.pid != 0) return kill(child, {.kind = ExitKind::notStarted, .text = error.message()});
     endedSoon(child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
@@ -313,6 +318,7 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
 
 void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
   if (child.ready) return;
+  os::killPoint("childReady");
   child.ready = true;
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);
   wire::ControlMessage up;
@@ -400,6 +406,7 @@ void Supervisor::reap() {
 
 void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   child.reaped = true;
+  os::killPoint("childEnded");
   // What it said last is still in the lane.
   child.lane->receivePending();
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "os/kill_point.h"
+
 namespace troupe::wire {
 
 namespace {
@@ -23,8 +25,6 @@ Arena::Arena(std::span<std::byte> memory, std::uint32_t generation, std::span<co
 
 std::uint64_t Arena::nextSerial() { return serial_ = (serial_ + 1) & (~0ULL >> 3); }
 
-bool Arena::isOwn(std::uint64_t serial) const { return serial >> kCountBits == serial_ >> kCountBits; }
-
 // Its predecessor may have died between any two stores. What lies between blocks is free.
 void Arena::recover(std::span<const BlockRef> committed) {
   const bool known = view_.header().layout.load(std::memory_order_relaxed) == kArenaLayout;
@@ -40,7 +40,10 @@ void Arena::recover(std::span<const BlockRef> committed) {
         block.state != BlockState::building || std::ranges::any_of(committed, [&](const BlockRef& ref) {
           return ref.offset == view_.offsetOf(block.page) && ref.serial == block.serial;
         });
-    if (!keep) return static_cast<void>(view_.free(view_.refTo(block)));
+    if (!keep) {
+      view_.free(view_.refTo(block));
+      return os::killPoint("blockRecovered");
+    }
     used_.push_back({block.page, block.pages, block.serial});
     addFree(from, block.page - from);
     from = block.page + block.pages;
@@ -111,14 +114,17 @@ std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t wo
   if (!page) return std::nullopt;
   used_.push_back({*page, pages, serial});
   clear(*page, pages);
+  os::killPoint("blockFound");
   // First where it ends, then that it is there.
   raise(std::uint64_t{*page} + pages);
   BlockHeader& header = view_.block(*page);
   header.pages.store(pages, std::memory_order_relaxed);
   stored();
+  os::killPoint("blockSized");
   header.word.store(serial << 3 | static_cast<std::uint64_t>(BlockState::building),
                     std::memory_order_release);
   stored();
+  os::killPoint("blockMade");
   return Given{.ref = {.offset = view_.offsetOf(*page),
                        .serial = serial,
                        .words = static_cast<std::uint32_t>(pages * kPageWords)},
@@ -153,6 +159,7 @@ void Arena::shrink(BlockRef& ref, std::size_t words) {
   if (pages >= found->pages) return;
   view_.block(found->page).pages.store(pages, std::memory_order_release);
   stored();
+  os::killPoint("blockCut");
   addFree(found->page + pages, found->pages - pages);
   found->pages = pages;
 }
@@ -175,7 +182,9 @@ bool Arena::trim(const Punch& punch) {
       }
       std::uint32_t end = from + 1;
       while (end < page + pages && touched_[end]) ++end;
+      os::killPoint("punching");
       if (punch(view_.offsetOf(from), std::size_t{end - from} * kArenaPage)) {
+        os::killPoint("punched");
         std::fill(touched_.begin() + from, touched_.begin() + end, false);
       } else {
         more = true;
@@ -185,6 +194,7 @@ bool Arena::trim(const Punch& punch) {
   }
   if (more || !tableTouched_) return more;
   view_.header().highest.store(0, std::memory_order_release);
+  os::killPoint("tableCleared");
   tableTouched_ = !punch(kArenaPage, view_.dataStart() - kArenaPage);
   return tableTouched_;
 }

@@ -30,8 +30,6 @@ class Arena {
   // One more message: its blocks get this serial.
   std::uint64_t nextSerial();
   std::uint64_t lastSerial() const { return serial_; }
-  // Whether a serial was given by this process.
-  bool isOwn(std::uint64_t serial) const;
 
   // A block with room for `words`, all zero, in the state `building`; ref.words is how many it holds. Nothing, where there is no room.
   struct Given {

@@ -47,19 +47,11 @@ void ArenaMemory::letGo() {
   inUse_ = false;
 }
 
-// Its own messages that wait are kept, as far as the other has not freed them.
 void ArenaMemory::takeBack(os::Fd memory, std::uint32_t generation) {
   letGo_ = false;
   generation_ = generation;
-  std::vector<BlockRef> waiting;
-  if (arena_) {
-    arena_->view().forEach([&](const ArenaView::Block& block) {
-      if (arena_->isOwn(block.serial)) waiting.push_back(arena_->view().refTo(block));
-    });
-  }
   arena_.reset();
   memory_ = std::move(memory);
-  recover(waiting);
 }
 
 void ArenaMemory::trim() {

@@ -35,7 +35,9 @@ class ArenaMemory {
 
   // Another process of this actor has it from here on, which frees what was not sent; or this one has it again, as its
   // process number `generation`.
+  // Nothing of this process's own lies in it by then that is not committed.
   void letGo();
+  bool isLetGo() const { return letGo_; }
   void takeBack(os::Fd memory, std::uint32_t generation);
 
   // True from the first message on until nothing is left of any.

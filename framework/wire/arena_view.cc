@@ -47,11 +47,19 @@ std::optional<std::uint32_t> ArenaView::pageOf(const BlockRef& ref) const {
 }
 
 std::optional<std::span<const capnp::word>> ArenaView::content(const BlockRef& ref) const {
+  return whole(ref, false);
+}
+
+std::optional<std::span<const capnp::word>> ArenaView::unsentContent(const BlockRef& ref) const {
+  return whole(ref, true);
+}
+
+std::optional<std::span<const capnp::word>> ArenaView::whole(const BlockRef& ref, bool unsent) const {
   const auto page = pageOf(ref);
   if (!page) return std::nullopt;
   const std::uint64_t word = block(*page).word.load(std::memory_order_acquire);
   const BlockState state = stateOf(word);
-  if (word >> 3 != ref.serial || state == BlockState::free || state == BlockState::building)
+  if (word >> 3 != ref.serial || state == BlockState::free || (state == BlockState::building) != unsent)
     return std::nullopt;
   const std::uint32_t pages = block(*page).pages.load(std::memory_order_relaxed);
   if (pages > pages_ - *page || ref.words > std::uint64_t{pages} * (kArenaPage / sizeof(capnp::word)))

@@ -94,6 +94,9 @@ class ArenaView {
   // The content of a block that was sent. Nothing, where `ref` does not lead to a whole block of its serial.
   std::optional<std::span<const capnp::word>> content(const BlockRef& ref) const;
 
+  // The same of one that was not sent yet, for its sender.
+  std::optional<std::span<const capnp::word>> unsentContent(const BlockRef& ref) const;
+
   // Ends the use of a block. False where it is over already, or `ref` makes no sense.
   bool free(const BlockRef& ref) const;
   // For a receiver that is going to read it, alone: false as above, or where another has taken it.
@@ -111,6 +114,7 @@ class ArenaView {
 
  private:
   std::optional<std::uint32_t> pageOf(const BlockRef& ref) const;
+  std::optional<std::span<const capnp::word>> whole(const BlockRef& ref, bool unsent) const;
 
   std::byte* memory_ = nullptr;
   std::uint32_t pages_ = 0;

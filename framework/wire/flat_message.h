@@ -30,6 +30,13 @@ inline std::vector<std::byte> flatBytes(capnp::MessageBuilder& message) {
   return {first, first + bytes.size()};
 }
 
+// Of a message that lies in memory by its segments.
+inline std::vector<std::byte> flatBytes(std::span<const kj::ArrayPtr<const capnp::word>> segments) {
+  const auto words = capnp::messageToFlatArray(kj::arrayPtr(segments.data(), segments.size()));
+  const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
+  return {bytes.begin(), bytes.end()};
+}
+
 // A message that was read; its readers are valid as long as it lives.
 class FlatMessage {
  public:

@@ -21,7 +21,10 @@ std::string textOf(capnp::Text::Reader text) { return {text.cStr(), text.size()}
 }  // namespace
 
 void describeMessage(Letter& letter) {
+  letter.messageBytes = letter.message.size();
   try {
+    for (const BlockRef& block : blocksOf(letter.message))
+      letter.lostBodyBytes += std::uint64_t{block.words} * sizeof(capnp::word);
     const auto words = wordsOf(letter.message);
     const IncomingMessage message({words.begin(), words.size()});
     const auto envelope = message.envelope();
@@ -50,6 +53,8 @@ void write(DeadLetter::Builder to, const Letter& letter, LetterPart part) {
   to.setCall(letter.call);
   write(to.initReason(), letter.reason);
   to.setAttempts(letter.attempts);
+  to.setMessageBytes(letter.messageBytes);
+  to.setLostBodyBytes(letter.lostBodyBytes);
   if (part == LetterPart::headOnly) return;
   to.setMessage({reinterpret_cast<const kj::byte*>(letter.message.data()), letter.message.size()});
 }
@@ -70,6 +75,8 @@ Letter read(DeadLetter::Reader from) {
   letter.call = from.getCall();
   letter.reason = read(from.getReason());
   letter.attempts = from.getAttempts();
+  letter.messageBytes = from.getMessageBytes();
+  letter.lostBodyBytes = from.getLostBodyBytes();
   const auto message = from.getMessage();
   const auto* first = reinterpret_cast<const std::byte*>(message.begin());
   letter.message.assign(first, first + message.size());

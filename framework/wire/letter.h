@@ -33,10 +33,12 @@ struct Letter {
   bool call = false;
   ExitReason reason = {};
   unsigned attempts = 0;
+  std::uint64_t messageBytes = 0;       // also where only the head of the letter was read
+  std::uint64_t lostBodyBytes = 0;      // of a large message whose body is not kept
   std::vector<std::byte> message = {};  // framed
 };
 
-// Takes from the message whether it is a call or a cast, and of which method. Where it is malformed, nothing is taken.
+// Takes from the message whether it is a call or a cast, of which method, and its size. Where it is malformed, nothing is taken.
 void describeMessage(Letter& letter);
 
 // With `message`, or without it.

@@ -8,6 +8,9 @@
 #include <limits>
 #include <new>
 
+#include "os/kill_point.h"
+#include "wire/flat_message.h"
+
 namespace troupe::wire {
 
 namespace {
@@ -32,6 +35,10 @@ capnp::ReaderOptions largeOptions(std::size_t words) {
   capnp::ReaderOptions options = checkedOptions();
   options.traversalLimitInWords += 4 * words;
   return options;
+}
+
+capnp::ReaderOptions optionsFor(std::size_t words) {
+  return words * sizeof(capnp::word) <= kMaxPacketBytes ? checkedOptions() : largeOptions(words);
 }
 
 capnp::ReaderOptions unlimitedOptions() {
@@ -90,6 +97,27 @@ void copyKind(Envelope::Reader from, Envelope::Builder to) {
       break;
     }
   }
+}
+
+std::vector<std::byte> shortFormOf(Envelope::Reader whole, std::span<const BlockRef> blocks) {
+  capnp::MallocMessageBuilder shortForm;
+  auto envelope = shortForm.initRoot<Envelope>();
+  copyKind(whole, envelope);
+  envelope.setLarge(true);
+  auto segments = envelope.getBody().initAs<LargeBody>().initSegments(static_cast<unsigned>(blocks.size()));
+  for (unsigned i = 0; i < segments.size(); ++i) {
+    segments[i].setOffset(blocks[i].offset);
+    segments[i].setWords(blocks[i].words);
+    segments[i].setSerial(blocks[i].serial);
+  }
+  return framed(shortForm);
+}
+
+Error noRoom(const Arena& arena, const std::string& what, std::size_t size) {
+  return {ErrorKind::overloaded, what + ": no room for its message of " + std::to_string(size) +
+                                     " bytes: of the " + std::to_string(arena.capacityBytes()) +
+                                     " bytes of this actor's arena " + std::to_string(arena.usedBytes()) +
+                                     " are taken by large messages that have not been read"};
 }
 
 }  // namespace
@@ -173,7 +201,8 @@ std::span<const std::byte> OutgoingMessage::finish(const Purpose& what) {
 }
 
 std::vector<std::byte> OutgoingMessage::finishLarge(const std::string& what, std::size_t size) {
-  const std::size_t limit = arena_ == nullptr || arena_->open() == nullptr ? 0 : arena_->limit();
+  const bool letGo = arena_ != nullptr && arena_->isLetGo();
+  const std::size_t limit = letGo || (arena_ != nullptr && arena_->open() != nullptr) ? arena_->limit() : 0;
   // The limit is the body's; what the envelope adds to it fits a packet.
   if (size > (limit == 0 ? kMaxMessageBytes : limit + kMaxPacketBytes)) {
     throw Error(ErrorKind::invalid, what + ": its message takes " + std::to_string(size) +
@@ -181,28 +210,50 @@ std::vector<std::byte> OutgoingMessage::finishLarge(const std::string& what, std
                                         std::to_string(std::max(limit, kMaxMessageBytes)) +
                                         " at most (maxMessageBytes of the sender's spec)");
   }
+  if (letGo) return framed(message_);
+  os::killPoint("bodyBuilt");
   const auto blocks = message_.intoArena();
-  if (!blocks) {
-    const Arena& arena = *arena_->open();
-    throw Error(ErrorKind::overloaded, what + ": no room for its message of " + std::to_string(size) +
-                                           " bytes: of the " + std::to_string(arena.capacityBytes()) +
-                                           " bytes of this actor's arena " +
-                                           std::to_string(arena.usedBytes()) +
-                                           " are taken by large messages that have not been read");
-  }
-  capnp::MallocMessageBuilder shortForm;
-  auto envelope = shortForm.initRoot<Envelope>();
-  copyKind(envelope_.asReader(), envelope);
-  envelope.setLarge(true);
-  auto segments = envelope.getBody().initAs<LargeBody>().initSegments(static_cast<unsigned>(blocks->size()));
-  for (unsigned i = 0; i < segments.size(); ++i) {
-    segments[i].setOffset((*blocks)[i].offset);
-    segments[i].setWords((*blocks)[i].words);
-    segments[i].setSerial((*blocks)[i].serial);
-  }
-  auto bytes = framed(shortForm);
+  if (!blocks) throw noRoom(*arena_->open(), what, size);
+  auto bytes = shortFormOf(envelope_.asReader(), *blocks);
   message_.letGo();
   return bytes;
+}
+
+std::vector<std::byte> outOfArena(ArenaMemory& arena, std::span<const std::byte> message) {
+  const auto blocks = blocksOf(message);
+  Arena* const memory = blocks.empty() ? nullptr : arena.open();
+  std::vector<kj::ArrayPtr<const capnp::word>> segments;
+  for (const BlockRef& block : blocks) {
+    const auto content = memory == nullptr ? std::nullopt : memory->view().unsentContent(block);
+    if (content) segments.push_back(asArray(*content));
+  }
+  // Somebody has written what he should not: its receiver will say so.
+  if (blocks.empty() || segments.size() != blocks.size()) return {message.begin(), message.end()};
+  auto whole = flatBytes(segments);
+  for (const BlockRef& block : blocks) memory->free(block);
+  return whole;
+}
+
+std::vector<std::byte> intoArena(ArenaMemory& arena, std::span<const std::byte> message,
+                                 const std::string& what) {
+  const auto words = wordsOf(message);
+  capnp::FlatArrayMessageReader reader(words, unlimitedOptions());
+  Arena* const memory = arena.open();
+  if (memory == nullptr) throw Error(ErrorKind::overloaded, what + ": its arena cannot be opened");
+  const std::uint64_t serial = memory->nextSerial();
+  std::vector<BlockRef> blocks;
+  for (unsigned i = 0; reader.getSegment(i) != nullptr; ++i) {
+    const auto segment = reader.getSegment(i);
+    const auto block = memory->allocate(serial, segment.size());
+    if (!block) {
+      for (const BlockRef& each : blocks) memory->free(each);
+      throw noRoom(*memory, what, message.size());
+    }
+    std::memcpy(static_cast<void*>(block->data), segment.begin(), segment.asBytes().size());
+    blocks.push_back(block->ref);
+    memory->shrink(blocks.back(), segment.size());
+  }
+  return shortFormOf(reader.getRoot<Envelope>(), blocks);
 }
 
 template <class Reader>
@@ -228,7 +279,7 @@ capnp::AnyPointer::Reader IncomingMessage::body() const {
 
 capnp::AnyPointer::Reader IncomingMessage::checkedBody() const {
   if (large_) return bodyOf(large_->checked);
-  if (!checked_) checked_.emplace(asArray(words_), checkedOptions());
+  if (!checked_) checked_.emplace(asArray(words_), optionsFor(words_.size()));
   return bodyOf(*checked_);
 }
 

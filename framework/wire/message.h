@@ -84,6 +84,7 @@ class OutgoingMessage {
 
   // The framed message, which stays as long as this; of a large one its short form, which owns the blocks it names:
   // whoever does not send it, frees them. Nothing may be put into it any more. `what` names it in errors.
+  // Where another process has the arena just now, a large one is given whole: see intoArena().
   // Errors: invalid, where it is larger than kMaxMessageBytes and the arena's limit, or holds a capability that is no
   // actor; overloaded, where the arena is full of messages that nobody has read.
   std::span<const std::byte> finish(const Purpose& what);
@@ -135,6 +136,12 @@ class IncomingMessage {
   mutable std::optional<capnp::ReaderCapabilityTable> capabilities_;
   std::unique_ptr<Large> large_;
 };
+
+// A message that finish() gave, whole: of a large one its body is copied out of the arena, and the blocks are freed.
+std::vector<std::byte> outOfArena(ArenaMemory& arena, std::span<const std::byte> message);
+// The other way round, for a whole message that does not fit a packet. Errors: overloaded, where the arena has no room.
+std::vector<std::byte> intoArena(ArenaMemory& arena, std::span<const std::byte> message,
+                                 const std::string& what);
 
 // Whether this is the short form of a large message; fast. False where it is malformed.
 bool isLarge(std::span<const capnp::word> message);

@@ -1,15 +1,13 @@
 // Messages of any size: calls, casts and replies, whoever is killed meanwhile, and what is left of them.
 #include <poll.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
-#include <system_error>
 
 #include "actor/actor_process.h"
 #include "blobs.actor.h"
 #include "tests/support/app_run.h"
+#include "tests/support/arenas.h"
 #include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 #include "wire/arena_memory.h"
@@ -99,24 +97,10 @@ class BlobActor final : public troupe::Actor<BlobActor, Blobs> {
   }
 };
 
-// KiB that the arenas of the app take, by what its root has open.
-std::size_t arenaKiB(pid_t root) {
-  std::size_t sum = 0;
-  std::error_code error;
-  for (const auto& each :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(root) + "/fd", error)) {
-    const auto target = std::filesystem::read_symlink(each.path(), error);
-    struct stat status = {};
-    if (target.string().starts_with("/memfd:troupe-arena") && ::stat(each.path().c_str(), &status) == 0)
-      sum += static_cast<std::size_t>(status.st_blocks) / 2;
-  }
-  return sum;
-}
-
-// Nothing but the first page of each arena.
 Task<> becomesEmpty(Self& self) {
   const pid_t root = ::getppid();
-  co_await until(self, "the memory of all messages is given back", [root] { return arenaKiB(root) <= 32; });
+  co_await until(self, "the memory of all messages is given back",
+                 [root] { return areEmpty(arenasOf(root)); });
 }
 
 std::vector<std::string> numbers(int count) {
@@ -194,7 +178,7 @@ TEST_F(LargeMessages, TakeNoMoreMemoryThanTheOnesThatAreUnread) {
            for (std::uint32_t i = 0; i < 500; ++i) {
              EXPECT_TRUE((co_await blobs.check(filled(kMiB, i)))->getRight());
              if (i % 50 != 0) continue;
-             EXPECT_LT(arenaKiB(::getppid()), 8 * kMiB / 1024) << "blocks are used again";
+             EXPECT_LT(arenasOf(::getppid()).kiB, 8 * kMiB / 1024) << "blocks are used again";
            }
            co_await becomesEmpty(self);
            EXPECT_LT(memoryOf(::getppid()).privateKiB, rootBefore + 1024);

@@ -1,0 +1,57 @@
+// An actor is killed at each step of what the framework does with a large message and its body, as receiver and as sender: see
+// tests/support/stations.h for what must hold all the same.
+#include <gtest/gtest.h>
+
+#include <string>
+#include <string_view>
+
+#include "tests/support/stations.h"
+
+namespace tests {
+
+using troupe::os::KillPart;
+
+class KillPoints : public testing::TestWithParam<std::string_view> {
+ protected:
+  void SetUp() override {
+#ifndef TROUPE_KILL_POINTS
+    GTEST_SKIP() << "built without TROUPE_KILL_POINTS";
+#endif
+  }
+  static void liveWith(Plan plan) {
+    if (plan.kills.empty()) return;
+    for (const unsigned retries : {0U, 5U}) {
+      plan.retries = retries;
+      live(plan);
+    }
+  }
+};
+
+TEST_P(KillPoints, KilledThereAReceiverThatSendsOnLosesNothingButWhatIsInHand) {
+  liveWith(killPlanFor(std::string(GetParam()), "/middle", Size::large));
+}
+
+TEST_P(KillPoints, KilledThereTheLastReceiverLosesNothingButWhatIsInHand) {
+  liveWith(killPlanFor(std::string(GetParam()), "/sink", Size::large));
+}
+
+INSTANTIATE_TEST_SUITE_P(Messages, KillPoints, testing::ValuesIn(killPointsOf(KillPart::message)),
+                         [](const auto& info) { return std::string(info.param); });
+INSTANTIATE_TEST_SUITE_P(Bodies, KillPoints, testing::ValuesIn(killPointsOf(KillPart::body)),
+                         [](const auto& info) { return std::string(info.param); });
+
+using KillPointsTwice = KillPoints;
+
+TEST_P(KillPointsTwice, LoseNothingMore) {
+  liveWith({.kills = std::string(GetParam()), .size = Size::large});
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    All, KillPointsTwice,
+    testing::Values("written:5@/middle, written@/middle", "storing:9@/middle, numbered@/middle",
+                    "committed:5@/middle, committed@/middle, written@/middle",
+                    "written:7@/middle, judged@/sink, begun:2@/sink",
+                    "released:3@/sink, begun:3@/middle, keeping:4@/sink, storing:3@/middle",
+                    "begun:5@/sink, begun@/sink, begun@/sink"));
+
+}  // namespace tests
