@@ -58,7 +58,7 @@ TEST_F(LargeLetters, ResentAreHandledAgainWithTheirBodies) {
 }
 
 TEST_F(LargeLetters, AreSavedToTheFolderAndReplayed) {
-  const std::string folder = base_ + "/letters";
+  const std::string folder = base_ / "letters";
   const auto shop = openShop("large", {"LETTERS=" + folder});
   ASSERT_TRUE(waitForLetters(*shop, 6));
   std::vector<std::string> files;
