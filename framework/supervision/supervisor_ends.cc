@@ -1,0 +1,90 @@
+// How the children of a supervisor come to their ends, and how it learns of them.
+#include <csignal>
+
+#include "os/kill_point.h"
+#include "supervision/restart_rules.h"
+#include "supervision/supervisor.h"
+#include "wire/reason_codec.h"
+
+namespace troupe::supervision {
+
+namespace {
+
+// From the closing of its lane to the end of a process that is ending.
+constexpr auto kTimeToEnd = std::chrono::seconds(1);
+
+}  // namespace
+
+void Supervisor::kill(Child& child, ExitReason why) {
+  if (child.reaped || child.pid == 0) return;
+  if (!child.killedFor) child.killedFor = std::move(why);
+  os::sendSignal(child.pid, SIGKILL);
+}
+
+// Mostly it is ending, and will be reaped in a moment. One that lives on has cut its own tie: nobody could stop it in order.
+void Supervisor::onLaneClosed(Child& child) {
+  if (child.reaped) return;
+  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child] {
+    kill(child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "it has closed its control lane"});
+  });
+  child.watchdog->startIn(kTimeToEnd);
+}
+
+void Supervisor::watchHealth(Child& child) {
+  // Asked every half of the time, it has the other half to answer.
+  const Duration half = child.spec.watchdog / 2;
+  child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child, half] {
+    // Where this process itself was held up, the answer may be there unread; or the end, which has a timer of its own.
+    if (child.pongAwaited) child.lane->receivePending();
+    if (child.lane->closed()) return;
+    if (child.pongAwaited) {
+      return kill(child, {.kind = ExitKind::hung, .text = "its event loop did not answer the watchdog"});
+    }
+    child.pongAwaited = true;
+    wire::ControlMessage ping;
+    ping->setPing();
+    child.lane->send(std::move(ping));
+    child.watchdog->startIn(half);
+  });
+  child.watchdog->startIn(half);
+}
+
+void Supervisor::reap() {
+  while (const auto end = os::reapChild()) {
+    const auto found = byPid_.find(end->pid);
+    if (found != byPid_.end()) onEnd(*found->second, *end);
+  }
+}
+
+void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
+  child.reaped = true;
+  os::killPoint("childEnded");
+  // What it said last is still in the lane.
+  child.lane->receivePending();
+  const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
+  const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
+  if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
+}
+
+void Supervisor::finishEnd(Child& child, const ExitReason& why) {
+  const ExitReason reason = why;  // it may be the child's own
+  const auto key = child.key;
+  const auto incarnation = child.incarnation;
+  tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
+                                       .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
+                                       .becameReady = child.ready,
+                                       .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
+  erase(child);
+  apply(core_.ended(Clock::now(), key, incarnation, reason));
+}
+
+void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {
+  wire::ControlMessage message;
+  auto ended = message->initEnded();
+  ended.setActor(child.actor);
+  ended.setGeneration(child.generation);
+  wire::write(ended.initReason(), reason);
+  setup_.up(std::move(message));
+}
+
+}  // namespace troupe::supervision
