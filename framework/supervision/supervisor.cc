@@ -7,7 +7,6 @@
 
 #include "os/kill_point.h"
 #include "supervision/launcher.h"
-#include "supervision/restart_rules.h"
 #include "supervision/supervisor_process.h"
 #include "wire/reason_codec.h"
 

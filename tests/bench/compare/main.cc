@@ -32,16 +32,23 @@ void print(const Figure& figure, double value, double first, bool json) {
   }
 }
 
+// What is compared stands together; who came first is what the others are measured by.
+Figures grouped(const Figures& figures, const std::string& filter) {
+  std::map<std::string, Figures> groups;
+  for (const Figure& figure : figures) {
+    if ((figure.workload + " " + figure.who).find(filter) != std::string::npos)
+      groups[figure.workload].push_back(figure);
+  }
+  Figures all;
+  for (const auto& [workload, group] : groups) all.insert(all.end(), group.begin(), group.end());
+  return all;
+}
+
 int compare(const Options& options) {
   Figures figures;
   addPipes(figures);
   addActors(figures);
-  std::erase_if(figures, [&](const Figure& figure) {
-    return (figure.workload + " " + figure.who).find(options.filter) == std::string::npos;
-  });
-  // What is compared stands together; who came first is what the others are measured by.
-  std::stable_sort(figures.begin(), figures.end(),
-                   [](const Figure& a, const Figure& b) { return a.workload < b.workload; });
+  figures = grouped(figures, options.filter);
   std::vector<std::vector<double>> values(figures.size());
   for (int round = 0; round < options.rounds; ++round) {
     for (std::size_t i = 0; i < figures.size(); ++i) {
