@@ -66,16 +66,15 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
 }
 
-void Supervisor::finishEnd(Child& child, const ExitReason& why) {
-  const ExitReason reason = why;  // it may be the child's own
-  const auto key = child.key;
-  const auto incarnation = child.incarnation;
+void Supervisor::finishEnd(Child& child, const ExitReason& reason) {
   tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
                                        .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
                                        .becameReady = child.ready,
                                        .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
+  // The reason may be the child's own.
+  const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason);
   erase(child);
-  apply(core_.ended(Clock::now(), key, incarnation, reason));
+  apply(actions);
 }
 
 void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {
