@@ -151,6 +151,7 @@ Memory memoryOf(pid_t pid) {
     std::size_t kib = 0;
     words >> name >> kib;
     if (name == "Rss:") memory.residentKiB = kib;
+    if (name == "Anonymous:") memory.anonymousKiB = kib;
     if (name == "Private_Clean:" || name == "Private_Dirty:") memory.privateKiB += kib;
   }
   return memory;

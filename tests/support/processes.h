@@ -39,6 +39,9 @@ std::size_t descriptorsOf(pid_t pid);
 struct Memory {
   std::size_t privateKiB = 0;
   std::size_t residentKiB = 0;
+  // Heap and stack, also those pages that are shared with the process that forked it, or that it has forked: their number
+  // does not change by what those others do.
+  std::size_t anonymousKiB = 0;
 };
 Memory memoryOf(pid_t pid);
 
