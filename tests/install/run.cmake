@@ -32,6 +32,8 @@ if(NOT output MATCHES "Hello, Ada, for the 1\\. time\n")
   end("the user's program printed:\n${output}")
 endif()
 
+run("reading the schema of saved letters" capnp compile -o- ${work}/prefix/share/troupe/dead_letter.capnp)
+
 run("configuring the cases" ${configure} -S ${work}/cases -B ${work}/cases_build -DOUTSIDE=${work}/project)
 run("building the cases" ${CMAKE_COMMAND} --build ${work}/cases_build)
 run("running the cases" ${work}/cases_build/cases)
