@@ -97,6 +97,7 @@ class Supervisor {
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends);
   void tellStarted(const Child& child);
+  void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
   void endedSoon(const Child& child, ExitReason reason);
   Child* find(ChildKey key, Incarnation incarnation);

@@ -87,6 +87,8 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
   }
   child.lane->send(std::move(message));
   tellStarted(child);
+  // The older one has been ready all the time, and will not say so again.
+  if (child.ready) tellUp(child);
   if (!upgrade.answered) return;
   upgrades_.erase(child.key);
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);

@@ -12,6 +12,8 @@ namespace tests {
 
 // Children of one supervisor, in the role "crowded": more than one control message can tell of.
 inline constexpr unsigned kCrowd = 1200;
+// A copy of the test program under this name fails to make a till.
+inline constexpr const char* kFaulty = "faulty";
 // The main of the test program in that role: "shop [letters | detached | crowded]".
 int runShop(int argc, char** argv);
 // The main of a program that is such an app, or the tests of one.

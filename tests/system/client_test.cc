@@ -107,6 +107,20 @@ TEST_F(ClientTest, RestartWithAnImageReplacesAnActorByANewerProgram) {
   EXPECT_EQ(troupeSays({"restart", "shop", "/till", "--image", "/no/such/file"}).code, 2);
 }
 
+TEST_F(ClientTest, AnActorWhoseUpgradeFailsIsShownAsRunningAgain) {
+  const auto shop = openShop();
+  const auto before = actors().at("/till");
+  const std::string faulty = base_ / kFaulty;
+  fs::copy_file(ownPath(), faulty);
+
+  const Said failed = troupeSays({"restart", "shop", "/till", "--image", faulty});
+
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_NE(failed.err.find("a newer fault"), std::string::npos) << failed.err;
+  EXPECT_TRUE(shop->waitUntil([] { return actors().at("/till")["state"].text == "running"; }));
+  EXPECT_EQ(actors().at("/till")["pid"].number(), before["pid"].number());
+}
+
 TEST_F(ClientTest, WhatWouldBeGoneForGoodIsNotRestarted) {
   const auto shop = openShop();
   for (const char* const path : {"/floor/guard", "/floor/guest:1"}) {
