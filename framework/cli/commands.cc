@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <troupe/spec.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,8 +18,6 @@ namespace troupe::cli {
 
 namespace {
 
-// Questions that are answered at once, by an app that runs.
-constexpr std::chrono::seconds kQuestion{10};
 // What a supervisor is asked only to say more about a child that has no process.
 constexpr std::chrono::seconds kDetail{2};
 
@@ -166,6 +166,31 @@ std::pair<std::string, std::string> childAt(const std::string& path) {
   return {parentOf(path), idOf(path)};
 }
 
+// What its supervisor says of a child; empty where it has none, or nobody can tell.
+std::string stateOf(const os::ClientSocket& app, const std::string& supervisor, const std::string& id) {
+  try {
+    AppLink link(app, kDetail);
+    for (const ChildLine& child : link.children(supervisor)) {
+      if (child.id == id) return child.state;
+    }
+  } catch (const Failure&) {
+    // What was found out before is said then.
+  }
+  return {};
+}
+
+void stopChild(AppLink& link, const std::string& supervisor, const std::string& id, const Limit& limit) {
+  try {
+    link.stop(supervisor, id);
+  } catch (const Failure& failure) {
+    const bool late = limit && failure.code() == ExitCode::noAnswer;
+    if (!late || stateOf(link.app(), supervisor, id) != troupe::toString(ChildState::stopping)) throw;
+    throw Failure(ExitCode::noAnswer, (supervisor == "/" ? "" : supervisor) + "/" + id + " of " +
+                                          link.title() + " is still stopping: it has not ended within " +
+                                          limitText(*limit));
+  }
+}
+
 std::string said(const Style& style, const char* what, const std::string& app, const std::string& path,
                  int pid) {
   if (style.json) {
@@ -232,7 +257,7 @@ std::string stop(const std::string& app, const std::string& path, const Style& s
     return said(style, "stopped", link.title(), "/", 0);
   }
   const auto [supervisor, id] = childAt(path);
-  link.stop(supervisor, id);
+  stopChild(link, supervisor, id, style.limit);
   return said(style, "stopped", link.title(), path, 0);
 }
 
@@ -245,7 +270,7 @@ std::string restart(const std::string& app, const std::string& path, const Style
                       " can't be restarted: it is temporary or an instance of a template, and "
                       "goes for good when it stops");
   }
-  link.stop(supervisor, id);
+  stopChild(link, supervisor, id, style.limit);
   return said(style, "restarted", link.title(), path, link.restart(supervisor, id));
 }
 

@@ -73,7 +73,7 @@ void addCommands(CLI::App& app, Order& order) {
   app.footer(kFooter);
   app.add_flag("--json", order.style.json, "print one JSON document");
   app.add_option("--timeout", order.seconds,
-                 "seconds to wait for an answer (default: as long as it takes; ps and tree: 10)")
+                 "seconds to wait for an answer (default: 10; stop and restart: as long as it takes)")
       ->check(CLI::PositiveNumber);
   const auto add = [&](const char* name, const char* what, bool needsApp, std::function<std::string()> run) {
     CLI::App* const command = app.add_subcommand(name, what);

@@ -110,6 +110,7 @@ int runShop(int argc, char** argv) {
     auto& crowd = app.supervisor("crowd");
     for (unsigned i = 0; i < kCrowd; ++i) crowd.child<Absent>("absent-" + std::to_string(i));
   }
+  if (what == "unhurried") app.child<TillActor>("sloth", {.stop = troupe::Stop::within(1h)});
   app.main([what](troupe::Self& self) -> troupe::Task<> {
     if (what == "letters") co_await leaveLetters(self);
     if (what == "large") co_await leaveLargeLetters(self);

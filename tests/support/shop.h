@@ -14,7 +14,7 @@ namespace tests {
 inline constexpr unsigned kCrowd = 1200;
 // A copy of the test program under this name fails to make a till.
 inline constexpr const char* kFaulty = "faulty";
-// The main of the test program in that role: "shop [letters | detached | crowded]".
+// The main of the test program in that role: "shop [letters | large | detached | crowded | unhurried]".
 int runShop(int argc, char** argv);
 // The main of a program that is such an app, or the tests of one.
 int runShopOrTests(int argc, char** argv);

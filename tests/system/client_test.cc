@@ -403,6 +403,34 @@ TEST_F(ClientTest, AnAppThatHangsIsToldOfWithinTheTimeGiven) {
   EXPECT_NE(said.err.find("has not answered within 1 s"), std::string::npos) << said.err;
 }
 
+TEST_F(ClientTest, WhereLettersAreAskedOfAnAppThatHangsTheCommandEndsByItself) {
+  const auto shop = openShop();
+  shop->signal(SIGSTOP);
+
+  const Said said = troupeSays({"dead-letters", "shop"});
+
+  shop->signal(SIGCONT);
+  EXPECT_EQ(said.code, 4);
+  EXPECT_NE(said.err.find("has not answered within 10 s"), std::string::npos) << said.err;
+}
+
+TEST_F(ClientTest, WhatIsStillStoppingAfterTheTimeGivenIsSaidToBe) {
+  const auto shop = openShop("unhurried");
+  const auto sloth = static_cast<pid_t>(actors().at("/sloth")["pid"].number());
+  ASSERT_EQ(::kill(sloth, SIGSTOP), 0);
+
+  const Said child = troupeSays({"--timeout", "1", "stop", "shop", "/sloth"});
+  const Said app = troupeSays({"--timeout", "0.5", "stop", "shop"});
+
+  ::kill(sloth, SIGCONT);
+  EXPECT_EQ(child.code, 4);
+  EXPECT_NE(child.err.find("/sloth of shop."), std::string::npos) << child.err;
+  EXPECT_NE(child.err.find("is still stopping: it has not ended within 1 s"), std::string::npos) << child.err;
+  EXPECT_EQ(app.code, 4);
+  EXPECT_NE(app.err.find("is still stopping: it has not ended within 500 ms"), std::string::npos) << app.err;
+  EXPECT_TRUE(shop->waitForEnd());
+}
+
 }  // namespace
 }  // namespace tests
 
