@@ -37,6 +37,10 @@ std::string parentOf(const std::string& path) {
   return slash == 0 ? "/" : path.substr(0, slash);
 }
 
+std::string pathOf(const std::string& supervisor, const std::string& id) {
+  return (supervisor == "/" ? "" : supervisor) + "/" + id;
+}
+
 std::string idOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
 
 const char* roleText(std::uint8_t role) {
@@ -185,9 +189,20 @@ void stopChild(AppLink& link, const std::string& supervisor, const std::string& 
   } catch (const Failure& failure) {
     const bool late = limit && failure.code() == ExitCode::noAnswer;
     if (!late || stateOf(link.app(), supervisor, id) != troupe::toString(ChildState::stopping)) throw;
-    throw Failure(ExitCode::noAnswer, (supervisor == "/" ? "" : supervisor) + "/" + id + " of " +
-                                          link.title() + " is still stopping: it has not ended within " +
-                                          limitText(*limit));
+    throw Failure(ExitCode::noAnswer, pathOf(supervisor, id) + " of " + link.title() +
+                                          " is still stopping: it has not ended within " + limitText(*limit));
+  }
+}
+
+bool isTemporary(AppLink& link, const std::string& supervisor, const std::string& id) {
+  try {
+    return link.isTemporary(supervisor, id);
+  } catch (const Failure& failure) {
+    if (failure.code() != ExitCode::refused) throw;
+    const auto children = link.children(supervisor);
+    if (std::ranges::any_of(children, [&](const ChildLine& child) { return child.id == id; })) throw;
+    throw Failure(ExitCode::refused,
+                  "there is no actor " + pathOf(supervisor, id) + " of " + link.title() + " to restart");
   }
 }
 
@@ -264,7 +279,7 @@ std::string stop(const std::string& app, const std::string& path, const Style& s
 std::string restart(const std::string& app, const std::string& path, const Style& style) {
   const auto [supervisor, id] = childAt(path);
   AppLink link(appCalled(app), style.limit);
-  if (id.find(':') != std::string::npos || link.isTemporary(supervisor, id)) {
+  if (id.find(':') != std::string::npos || isTemporary(link, supervisor, id)) {
     throw Failure(ExitCode::refused,
                   path + " of " + link.title() +
                       " can't be restarted: it is temporary or an instance of a template, and "

@@ -173,7 +173,10 @@ TEST_F(ClientTest, EveryBadWishIsAnErrorThatSaysWhatIsWrong) {
   expect({"stop", "shop", "/nowhere/nobody"}, 1, "there is no supervisor /nowhere");
   expect({"stop", "shop", "/till/drawer"}, 1, "is an actor, and no supervisor");
   expect({"stop", "shop", "till"}, 2, "no path of an actor");
-  expect({"restart", "shop", "/nobody"}, 1, "nobody");
+  expect({"restart", "shop", "/nobody"}, 1, "there is no actor /nobody of shop.");
+  expect({"restart", "shop", "/nowhere/nobody"}, 1, "there is no supervisor /nowhere");
+  for (const char* const seconds : {"-1", "0", "1e300", "nan", "soon"})
+    expect({"--timeout", seconds, "ps"}, 2, "is no number of seconds from 0.001 to 1000000000");
   expect({"restart", "shop"}, 2, "PATH");
   expect({"dance"}, 2, "dance");
   expect({}, 2, "nothing to do was said");
