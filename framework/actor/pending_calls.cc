@@ -41,6 +41,9 @@ std::uint64_t callOf(std::span<const capnp::word> words) {
 
 std::string readable(Duration duration) {
   if (duration == kForever) return "for ever";
+  const auto ns = std::chrono::nanoseconds(duration).count();
+  if (ns > 0 && ns < 1'000) return std::to_string(ns) + " ns";
+  if (ns > 0 && ns < 1'000'000) return std::to_string(ns / 1'000) + " us";
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(duration).count();
   return ms % 1000 == 0 ? std::to_string(ms / 1000) + " s" : std::to_string(ms) + " ms";
 }

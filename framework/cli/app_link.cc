@@ -32,6 +32,11 @@ ActorLine lineOf(wire::ActorData::Reader actor) {
 
 }  // namespace
 
+std::string limitText(std::chrono::milliseconds limit) {
+  return limit.count() % 1000 == 0 ? std::to_string(limit.count() / 1000) + " s"
+                                   : std::to_string(limit.count()) + " ms";
+}
+
 std::vector<os::ClientSocket> runningApps() {
   try {
     return os::clientSockets(os::clientFolder());
@@ -73,7 +78,7 @@ AppLink::AppLink(os::ClientSocket app, Limit limit) : app_(std::move(app)), limi
 
 void AppLink::ended() const { throw Failure(ExitCode::noAnswer, "the app " + title() + " has ended"); }
 
-AppLink::Answer AppLink::receive() {
+AppLink::Answer AppLink::receive(const char* late) {
   os::ChannelMessage message;
   const auto until = std::chrono::steady_clock::now() + limit_.value_or(std::chrono::milliseconds(0));
   for (;;) {
@@ -83,8 +88,7 @@ AppLink::Answer AppLink::receive() {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     if (limit_ && left.count() <= 0) {
-      throw Failure(ExitCode::noAnswer, "the app " + title() + " has not answered within " +
-                                            std::to_string(limit_->count() / 1000) + " s");
+      throw Failure(ExitCode::noAnswer, "the app " + title() + " " + late + " within " + limitText(*limit_));
     }
     os::waitReadable(connection_.get(), limit_ ? left : std::chrono::milliseconds(-1));
   }
@@ -167,7 +171,7 @@ void AppLink::stopApp() {
 }
 
 void AppLink::waitForEnd() {
-  while (receive()) {}
+  while (receive("is still stopping: it has not ended")) {}
 }
 
 void AppLink::stop(const std::string& supervisor, const std::string& id) {

@@ -20,6 +20,8 @@
 namespace troupe::cli {
 
 using Limit = std::optional<std::chrono::milliseconds>;  // none: for ever
+// "8 s"
+std::string limitText(std::chrono::milliseconds limit);
 
 // Those of this user that run.
 std::vector<os::ClientSocket> runningApps();
@@ -85,7 +87,7 @@ class AppLink {
   using Fill = std::function<void(wire::ClientRequest::Builder)>;
   using Answer = std::unique_ptr<wire::FlatMessage>;
   Answer ask(const Fill& fill);
-  Answer receive();
+  Answer receive(const char* late = "has not answered");
   wire::Managed::Reader managed(const Answer& answer) const;
   [[noreturn]] void ended() const;
 

@@ -1,5 +1,7 @@
 #include "cli/commands.h"
 
+#include <troupe/spec.h>
+
 #include <algorithm>
 #include <array>
 #include <cstdio>
@@ -16,8 +18,6 @@ namespace troupe::cli {
 
 namespace {
 
-// Questions that are answered at once, by an app that runs.
-constexpr std::chrono::seconds kQuestion{10};
 // What a supervisor is asked only to say more about a child that has no process.
 constexpr std::chrono::seconds kDetail{2};
 
@@ -35,6 +35,10 @@ struct App {
 std::string parentOf(const std::string& path) {
   const auto slash = path.rfind('/');
   return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+std::string pathOf(const std::string& supervisor, const std::string& id) {
+  return (supervisor == "/" ? "" : supervisor) + "/" + id;
 }
 
 std::string idOf(const std::string& path) { return path.substr(path.rfind('/') + 1); }
@@ -166,6 +170,42 @@ std::pair<std::string, std::string> childAt(const std::string& path) {
   return {parentOf(path), idOf(path)};
 }
 
+// What its supervisor says of a child; empty where it has none, or nobody can tell.
+std::string stateOf(const os::ClientSocket& app, const std::string& supervisor, const std::string& id) {
+  try {
+    AppLink link(app, kDetail);
+    for (const ChildLine& child : link.children(supervisor)) {
+      if (child.id == id) return child.state;
+    }
+  } catch (const Failure&) {
+    // What was found out before is said then.
+  }
+  return {};
+}
+
+void stopChild(AppLink& link, const std::string& supervisor, const std::string& id, const Limit& limit) {
+  try {
+    link.stop(supervisor, id);
+  } catch (const Failure& failure) {
+    const bool late = limit && failure.code() == ExitCode::noAnswer;
+    if (!late || stateOf(link.app(), supervisor, id) != troupe::toString(ChildState::stopping)) throw;
+    throw Failure(ExitCode::noAnswer, pathOf(supervisor, id) + " of " + link.title() +
+                                          " is still stopping: it has not ended within " + limitText(*limit));
+  }
+}
+
+bool isTemporary(AppLink& link, const std::string& supervisor, const std::string& id) {
+  try {
+    return link.isTemporary(supervisor, id);
+  } catch (const Failure& failure) {
+    if (failure.code() != ExitCode::refused) throw;
+    const auto children = link.children(supervisor);
+    if (std::ranges::any_of(children, [&](const ChildLine& child) { return child.id == id; })) throw;
+    throw Failure(ExitCode::refused,
+                  "there is no actor " + pathOf(supervisor, id) + " of " + link.title() + " to restart");
+  }
+}
+
 std::string said(const Style& style, const char* what, const std::string& app, const std::string& path,
                  int pid) {
   if (style.json) {
@@ -232,20 +272,20 @@ std::string stop(const std::string& app, const std::string& path, const Style& s
     return said(style, "stopped", link.title(), "/", 0);
   }
   const auto [supervisor, id] = childAt(path);
-  link.stop(supervisor, id);
+  stopChild(link, supervisor, id, style.limit);
   return said(style, "stopped", link.title(), path, 0);
 }
 
 std::string restart(const std::string& app, const std::string& path, const Style& style) {
   const auto [supervisor, id] = childAt(path);
   AppLink link(appCalled(app), style.limit);
-  if (id.find(':') != std::string::npos || link.isTemporary(supervisor, id)) {
+  if (id.find(':') != std::string::npos || isTemporary(link, supervisor, id)) {
     throw Failure(ExitCode::refused,
                   path + " of " + link.title() +
                       " can't be restarted: it is temporary or an instance of a template, and "
                       "goes for good when it stops");
   }
-  link.stop(supervisor, id);
+  stopChild(link, supervisor, id, style.limit);
   return said(style, "restarted", link.title(), path, link.restart(supervisor, id));
 }
 

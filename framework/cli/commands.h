@@ -9,9 +9,12 @@
 
 namespace troupe::cli {
 
+// For questions that are answered at once, by an app that runs.
+constexpr std::chrono::seconds kQuestion{10};
+
 struct Style {
   bool json = false;
-  // For each answer of an app; none: as long as it takes.
+  // For each answer of an app; none: kQuestion, and as long as it takes where something stops or starts.
   Limit limit = {};
 };
 

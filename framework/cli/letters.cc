@@ -92,6 +92,10 @@ std::string shown(const wire::Letter& letter, const SchemaFiles& schema, const S
   return json.field("message", base16(letter.message)).end().text() + "\n";
 }
 
+AppLink linkTo(const std::string& app, const Style& style) {
+  return AppLink(appCalled(app), style.limit.value_or(kQuestion));
+}
+
 std::string done(const Style& style, const char* what, std::uint64_t number, const std::string& sentence) {
   if (!style.json) return sentence + "\n";
   return Json().object().field(what, number).end().text() + "\n";
@@ -100,7 +104,7 @@ std::string done(const Style& style, const char* what, std::uint64_t number, con
 }  // namespace
 
 std::string listLetters(const std::string& app, const Style& style) {
-  AppLink link(appCalled(app), style.limit);
+  AppLink link = linkTo(app, style);
   const LetterList list = link.letters();
   if (style.json) {
     Json json;
@@ -127,7 +131,7 @@ std::string listLetters(const std::string& app, const Style& style) {
 
 std::string showLetter(const std::string& app, std::uint64_t number, const SchemaFiles& schema,
                        const Style& style) {
-  return shown(AppLink(appCalled(app), style.limit).letter(number), schema, style);
+  return shown(linkTo(app, style).letter(number), schema, style);
 }
 
 std::string showFile(const std::string& file, const SchemaFiles& schema, const Style& style) {
@@ -139,19 +143,19 @@ std::string showFile(const std::string& file, const SchemaFiles& schema, const S
 }
 
 std::string resendLetter(const std::string& app, std::uint64_t number, const Style& style) {
-  AppLink(appCalled(app), style.limit).resend(number);
+  linkTo(app, style).resend(number);
   return done(style, "resent", number, "letter " + std::to_string(number) + " was sent again");
 }
 
 std::string purgeLetters(const std::string& app, std::uint64_t number, const Style& style) {
-  const std::uint64_t purged = AppLink(appCalled(app), style.limit).purge(number);
+  const std::uint64_t purged = linkTo(app, style).purge(number);
   return done(style, "purged", purged,
               std::to_string(purged) + (purged == 1 ? " letter" : " letters") + " purged");
 }
 
 std::string saveLetter(const std::string& app, std::uint64_t number, const std::string& file,
                        const Style& style) {
-  const wire::Letter letter = AppLink(appCalled(app), style.limit).letter(number);
+  const wire::Letter letter = linkTo(app, style).letter(number);
   try {
     os::writeWholeFile(file, wire::encodeLetter(letter));
   } catch (const Error& error) {

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 
 #include <cstdio>
+#include <cstdlib>
 #include <functional>
 
 #include "cli/commands.h"
@@ -33,6 +34,14 @@ struct Order {
   SchemaFiles schema;
   std::function<std::string()> run;
 };
+
+// Whole milliseconds are counted; the largest number is some 30 years.
+std::string checkSeconds(const std::string& text) {
+  char* end = nullptr;
+  const double seconds = std::strtod(text.c_str(), &end);
+  if (*end == '\0' && seconds >= 0.001 && seconds <= 1e9) return {};
+  return text + " is no number of seconds from 0.001 to 1000000000";
+}
 
 void addLetterCommands(CLI::App& letters, Order& order) {
   letters.require_subcommand(0, 1);
@@ -73,8 +82,8 @@ void addCommands(CLI::App& app, Order& order) {
   app.footer(kFooter);
   app.add_flag("--json", order.style.json, "print one JSON document");
   app.add_option("--timeout", order.seconds,
-                 "seconds to wait for an answer (default: as long as it takes; ps and tree: 10)")
-      ->check(CLI::PositiveNumber);
+                 "seconds to wait for an answer (default: 10; stop and restart: as long as it takes)")
+      ->check(checkSeconds);
   const auto add = [&](const char* name, const char* what, bool needsApp, std::function<std::string()> run) {
     CLI::App* const command = app.add_subcommand(name, what);
     command->add_option("APP", order.app)->required(needsApp);

@@ -260,6 +260,14 @@ void Supervisor::tellStarted(const Child& child) {
   setup_.up(std::move(started));
 }
 
+void Supervisor::tellUp(const Child& child) {
+  wire::ControlMessage up;
+  auto to = up->initUp();
+  to.setActor(child.actor);
+  to.setGeneration(child.generation);
+  setup_.up(std::move(up));
+}
+
 void Supervisor::giveUpClaim(Child& child, const ExitReason& why) {
   claims_.erase(child.claim);
   endedSoon(child, why);
@@ -317,11 +325,7 @@ void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
   os::killPoint("childReady");
   child.ready = true;
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);
-  wire::ControlMessage up;
-  auto to = up->initUp();
-  to.setActor(child.actor);
-  to.setGeneration(child.generation);
-  setup_.up(std::move(up));
+  tellUp(child);
   if (upgrades_.contains(child.key)) return upgraded(child);
   const auto ready = message->getReady();
   apply(core_.ready(Clock::now(), child.key, child.incarnation,

@@ -76,6 +76,7 @@ class Supervisor {
     std::unique_ptr<Child> next;  // until it takes over
     std::unique_ptr<Child> old;   // from then on, until the other one is ready
     bool handingOver = false;     // the older one was asked to let go, or has
+    bool olderIsLate = false;     // it had not let go when the time was over
     bool answered = false;        // it has failed, and the older one is to have its mailbox back
     std::unique_ptr<loop::Timer> limit;
   };
@@ -97,6 +98,7 @@ class Supervisor {
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends);
   void tellStarted(const Child& child);
+  void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
   void endedSoon(const Child& child, ExitReason reason);
   Child* find(ChildKey key, Incarnation incarnation);

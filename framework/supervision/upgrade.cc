@@ -15,6 +15,17 @@
 
 namespace troupe::supervision {
 
+namespace {
+
+// As what follows "the newer process": some reasons have no verb.
+std::string withVerb(const ExitReason& why) {
+  const bool none =
+      why.kind == ExitKind::exception || why.kind == ExitKind::signaled || why.kind == ExitKind::outOfMemory;
+  return (none ? "ended: " : "") + why.toString();
+}
+
+}  // namespace
+
 void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const std::string& image) {
   const std::string what = "upgrading \"" + id + "\" of " + setup_.path + ": ";
   const auto found = byId_.find(id);
@@ -47,7 +58,9 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   upgrade.limit = std::make_unique<loop::Timer>(loop_, [this, key = child.key] {
     Upgrade& late = upgrades_.at(key);
     Child* const next = late.next ? late.next.get() : find(key, late.old->incarnation);
-    if (next != nullptr && !late.answered) kill(*next, {.kind = ExitKind::notReady});
+    if (next == nullptr || late.answered) return;
+    late.olderIsLate = late.next && late.handingOver && next->claim == 0;
+    kill(*next, {.kind = ExitKind::notReady});
   });
   upgrade.limit->startIn(child.spec.readyWithin);
 }
@@ -87,6 +100,8 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
   }
   child.lane->send(std::move(message));
   tellStarted(child);
+  // The older one has been ready all the time, and will not say so again.
+  if (child.ready) tellUp(child);
   if (!upgrade.answered) return;
   upgrades_.erase(child.key);
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);
@@ -117,9 +132,11 @@ void Supervisor::failUpgrade(ChildKey key, const ExitReason& why) {
   Upgrade& upgrade = upgrades_.at(key);
   upgrade.limit.reset();
   const std::string id = upgrade.old ? upgrade.old->id : upgrade.next->id;
-  answer(upgrade.asked, Error::crashed("upgrading \"" + id + "\" of " + setup_.path + " to " + upgrade.image +
-                                           ": the newer process " + why.toString(),
-                                       why));
+  const std::string what = upgrade.olderIsLate ? "the older process has not ended its turn in time"
+                                               : "the newer process " + withVerb(why);
+  answer(upgrade.asked,
+         Error::crashed("upgrading \"" + id + "\" of " + setup_.path + " to " + upgrade.image + ": " + what,
+                        why));
   upgrade.answered = true;
   upgrade.next.reset();
   if (!upgrade.handingOver) upgrades_.erase(key);

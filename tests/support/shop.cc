@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <stdexcept>
 #include <string_view>
 
@@ -16,6 +17,8 @@ namespace {
 
 using namespace std::chrono_literals;
 
+// A copy of the program under the name kFaulty.
+bool faulty() { return std::filesystem::read_symlink("/proc/self/exe").filename() == kFaulty; }
 bool mended() { return std::getenv("MENDED") != nullptr; }
 
 class TillActor final : public troupe::Actor<TillActor, Till> {
@@ -23,6 +26,9 @@ class TillActor final : public troupe::Actor<TillActor, Till> {
   TillActor() = default;
   explicit TillActor(std::string owner) : owner_(std::move(owner)) {}
 
+  void init() {
+    if (faulty()) throw std::runtime_error("a newer fault");
+  }
   void pay(PayParams in, PayResults out) {
     if (in.getFrom() == "a thief" && !mended()) std::raise(SIGSEGV);
     total_ += in.getCents();
@@ -104,6 +110,7 @@ int runShop(int argc, char** argv) {
     auto& crowd = app.supervisor("crowd");
     for (unsigned i = 0; i < kCrowd; ++i) crowd.child<Absent>("absent-" + std::to_string(i));
   }
+  if (what == "unhurried") app.child<TillActor>("sloth", {.stop = troupe::Stop::within(1h)});
   app.main([what](troupe::Self& self) -> troupe::Task<> {
     if (what == "letters") co_await leaveLetters(self);
     if (what == "large") co_await leaveLargeLetters(self);

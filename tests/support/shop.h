@@ -12,7 +12,9 @@ namespace tests {
 
 // Children of one supervisor, in the role "crowded": more than one control message can tell of.
 inline constexpr unsigned kCrowd = 1200;
-// The main of the test program in that role: "shop [letters | detached | crowded]".
+// A copy of the test program under this name fails to make a till.
+inline constexpr const char* kFaulty = "faulty";
+// The main of the test program in that role: "shop [letters | large | detached | crowded | unhurried]".
 int runShop(int argc, char** argv);
 // The main of a program that is such an app, or the tests of one.
 int runShopOrTests(int argc, char** argv);

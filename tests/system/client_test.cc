@@ -107,6 +107,20 @@ TEST_F(ClientTest, RestartWithAnImageReplacesAnActorByANewerProgram) {
   EXPECT_EQ(troupeSays({"restart", "shop", "/till", "--image", "/no/such/file"}).code, 2);
 }
 
+TEST_F(ClientTest, AnActorWhoseUpgradeFailsIsShownAsRunningAgain) {
+  const auto shop = openShop();
+  const auto before = actors().at("/till");
+  const std::string faulty = base_ / kFaulty;
+  fs::copy_file(ownPath(), faulty);
+
+  const Said failed = troupeSays({"restart", "shop", "/till", "--image", faulty});
+
+  EXPECT_EQ(failed.code, 1);
+  EXPECT_NE(failed.err.find("a newer fault"), std::string::npos) << failed.err;
+  EXPECT_TRUE(shop->waitUntil([] { return actors().at("/till")["state"].text == "running"; }));
+  EXPECT_EQ(actors().at("/till")["pid"].number(), before["pid"].number());
+}
+
 TEST_F(ClientTest, WhatWouldBeGoneForGoodIsNotRestarted) {
   const auto shop = openShop();
   for (const char* const path : {"/floor/guard", "/floor/guest:1"}) {
@@ -159,7 +173,10 @@ TEST_F(ClientTest, EveryBadWishIsAnErrorThatSaysWhatIsWrong) {
   expect({"stop", "shop", "/nowhere/nobody"}, 1, "there is no supervisor /nowhere");
   expect({"stop", "shop", "/till/drawer"}, 1, "is an actor, and no supervisor");
   expect({"stop", "shop", "till"}, 2, "no path of an actor");
-  expect({"restart", "shop", "/nobody"}, 1, "nobody");
+  expect({"restart", "shop", "/nobody"}, 1, "there is no actor /nobody of shop.");
+  expect({"restart", "shop", "/nowhere/nobody"}, 1, "there is no supervisor /nowhere");
+  for (const char* const seconds : {"-1", "0", "1e300", "nan", "soon"})
+    expect({"--timeout", seconds, "ps"}, 2, "is no number of seconds from 0.001 to 1000000000");
   expect({"restart", "shop"}, 2, "PATH");
   expect({"dance"}, 2, "dance");
   expect({}, 2, "nothing to do was said");
@@ -387,6 +404,34 @@ TEST_F(ClientTest, AnAppThatHangsIsToldOfWithinTheTimeGiven) {
   shop->signal(SIGCONT);
   EXPECT_EQ(said.code, 4);
   EXPECT_NE(said.err.find("has not answered within 1 s"), std::string::npos) << said.err;
+}
+
+TEST_F(ClientTest, WhereLettersAreAskedOfAnAppThatHangsTheCommandEndsByItself) {
+  const auto shop = openShop();
+  shop->signal(SIGSTOP);
+
+  const Said said = troupeSays({"dead-letters", "shop"});
+
+  shop->signal(SIGCONT);
+  EXPECT_EQ(said.code, 4);
+  EXPECT_NE(said.err.find("has not answered within 10 s"), std::string::npos) << said.err;
+}
+
+TEST_F(ClientTest, WhatIsStillStoppingAfterTheTimeGivenIsSaidToBe) {
+  const auto shop = openShop("unhurried");
+  const auto sloth = static_cast<pid_t>(actors().at("/sloth")["pid"].number());
+  ASSERT_EQ(::kill(sloth, SIGSTOP), 0);
+
+  const Said child = troupeSays({"--timeout", "1", "stop", "shop", "/sloth"});
+  const Said app = troupeSays({"--timeout", "0.5", "stop", "shop"});
+
+  ::kill(sloth, SIGCONT);
+  EXPECT_EQ(child.code, 4);
+  EXPECT_NE(child.err.find("/sloth of shop."), std::string::npos) << child.err;
+  EXPECT_NE(child.err.find("is still stopping: it has not ended within 1 s"), std::string::npos) << child.err;
+  EXPECT_EQ(app.code, 4);
+  EXPECT_NE(app.err.find("is still stopping: it has not ended within 500 ms"), std::string::npos) << app.err;
+  EXPECT_TRUE(shop->waitForEnd());
 }
 
 }  // namespace

@@ -87,7 +87,9 @@ void tree(troupe::App& app) {
   echoPort = listener.port();
   app.child<Versioned>("a", {.readyWithin = std::chrono::seconds(60)})
       .child<Echo>("echo", {.stop = troupe::Stop::within(std::chrono::seconds(30))}, listener);
-  app.supervisor("group", {.maxRestarts = 100}).child<Versioned>("b");
+  app.supervisor("group", {.maxRestarts = 100})
+      .child<Versioned>("b")
+      .child<Versioned>("hurried", {.readyWithin = std::chrono::seconds(5)});
 }
 
 Task<> upgradeAndNote(SupervisorRef supervisor, std::string child, std::string image) {
@@ -188,6 +190,24 @@ TEST_F(Upgrade, WaitsForTheTurnAtHand) {
   });
 }
 
+TEST_F(Upgrade, OfOneWhoseTurnOutlastsTheTimeToBeReadySaysThatTheOlderProcessWasLate) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto hurried = (co_await self.find<Puppet>("/group/hurried")).within(60s);
+    const auto pid = (co_await hurried.who())->getPid();
+    auto hang = hurried.hang();
+    co_await until(self, "its turn", [] { return board().count("hanging") == 1; });
+    const Error error = co_await errorOf(SupervisorRef("/group").upgrade("hurried", newer));
+    EXPECT_EQ(error.kind(), ErrorKind::crashed);
+    EXPECT_NE(std::string(error.what()).find("the older process has not ended its turn in time"),
+              std::string::npos)
+        << error.what();
+    board().note("go on");
+    co_await hang;
+    EXPECT_EQ((co_await hurried.who())->getPid(), pid);
+  });
+}
+
 TEST_F(Upgrade, ThatFailsLeavesTheOlderProcessAtWork) {
   const std::string throws = copy("init-throws"), dies = copy("main-dies");
   runApp(tree, [&](Self& self) -> Task<> {
@@ -198,6 +218,7 @@ TEST_F(Upgrade, ThatFailsLeavesTheOlderProcessAtWork) {
       const Error error = co_await errorOf(root().upgrade("a", image));
       EXPECT_EQ(error.kind(), ErrorKind::crashed) << error.what();
       EXPECT_NE(std::string(error.what()).find(image), std::string::npos) << error.what();
+      EXPECT_EQ(std::string(error.what()).find("process exception"), std::string::npos) << error.what();
       EXPECT_EQ((co_await a.who())->getPid(), pid) << image;
       co_await a.echo("");
     }

@@ -257,6 +257,9 @@ TEST_F(PendingCallsTest, ManyRepliesInOnePacketEndManyCalls) {
 TEST(Readable, DurationsReadAsPeopleSayThem) {
   EXPECT_EQ(readable(std::chrono::seconds(5)), "5 s");
   EXPECT_EQ(readable(std::chrono::milliseconds(250)), "250 ms");
+  EXPECT_EQ(readable(std::chrono::microseconds(999)), "999 us");
+  EXPECT_EQ(readable(std::chrono::nanoseconds(1)), "1 ns");
+  EXPECT_EQ(readable(std::chrono::nanoseconds(0)), "0 s");
   EXPECT_EQ(readable(kForever), "for ever");
 }
 
