@@ -264,12 +264,14 @@ capnp::AnyPointer::Reader IncomingMessage::bodyOf(Reader& message) const {
       .getBody();
 }
 
-// Of the envelope itself no more is read than a few values and its references, whose number hooksOf() limits.
+// Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words)
     : words_(words),
       unlimited_(asArray(words), unlimitedOptions()),
       envelope_(unlimited_.getRoot<Envelope>()) {
-  if (envelope_.hasReferences()) capabilities_.emplace(hooksOf(envelope_, words.size()));
+  if (!envelope_.hasReferences()) return;
+  checked_.emplace(asArray(words), optionsFor(words.size()));
+  capabilities_.emplace(hooksOf(checked_->getRoot<Envelope>(), words.size()));
 }
 
 capnp::AnyPointer::Reader IncomingMessage::body() const {

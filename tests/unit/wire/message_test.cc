@@ -351,6 +351,24 @@ TEST(HostileMessage, AListOfMillionsThatTakeNoRoomFailsTheCheck) {
   }
 }
 
+TEST(HostileMessage, ManyReferencesWithOnePathAreRefused) {
+  for (const unsigned count : {10U, 100U}) {
+    OutgoingMessage message;
+    message.envelope().initCast();
+    message.envelope().initReferences(count)[0].setPath(std::string(2000, 'x').c_str());
+    Words words(message.finish("a cast"));
+    // The first element's pointer leads to the path; those of the others, each two words on, are made to do so too.
+    std::size_t first = 2;
+    while (first + 1 < words.size() && !((words.at(first) & 3) == 1 && words.at(first) >> 35 == 2001))
+      ++first;
+    ASSERT_LT(first + 2 * count, words.size());
+    for (std::size_t i = 1; i < count; ++i) words.at(first + 2 * i) = words.at(first) - 8 * i;
+
+    const std::string wrong = kjTextOf([&] { IncomingMessage incoming(words); });
+    EXPECT_EQ(wrong.empty(), count == 10) << wrong;
+  }
+}
+
 TEST(HostileMessage, ManyPointersToOneThingFailTheCheck) {
   for (const unsigned pointers : {10U, 300U}) {
     OutgoingMessage message;
