@@ -75,8 +75,9 @@ bool Checks::isFlat(Node structNode) const {
 bool Checks::isFlat(SchemaType type) const {
   switch (type.which()) {
     case Type::LIST: {
+      // Structs, and elements of nothing, may take no room, and a list pretend to hold millions of them.
       const auto element = type.getList().getElementType();
-      return element.isStruct() ? isFlat(element) : !isPointer(element);
+      return !isPointer(element) && !element.isVoid();
     }
     case Type::STRUCT: return !hasPointers(schema_.node(type.getStruct().getTypeId()));
     case Type::ANY_POINTER: return false;
