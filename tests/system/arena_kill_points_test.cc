@@ -1,31 +1,10 @@
 // An actor is killed at each step of what the framework does with a large message and its body, as receiver and as sender: see
 // tests/support/stations.h for what must hold all the same.
-#include <gtest/gtest.h>
-
-#include <string>
-#include <string_view>
-
-#include "tests/support/stations.h"
+#include "tests/support/kill_points.h"
 
 namespace tests {
 
 using troupe::os::KillPart;
-
-class KillPoints : public testing::TestWithParam<std::string_view> {
- protected:
-  void SetUp() override {
-#ifndef TROUPE_KILL_POINTS
-    GTEST_SKIP() << "built without TROUPE_KILL_POINTS";
-#endif
-  }
-  static void liveWith(Plan plan) {
-    if (plan.kills.empty()) return;
-    for (const unsigned retries : {0U, 5U}) {
-      plan.retries = retries;
-      live(plan);
-    }
-  }
-};
 
 TEST_P(KillPoints, KilledThereAReceiverThatSendsOnLosesNothingButWhatIsInHand) {
   liveWith(killPlanFor(std::string(GetParam()), "/middle", Size::large));
@@ -36,9 +15,9 @@ TEST_P(KillPoints, KilledThereTheLastReceiverLosesNothingButWhatIsInHand) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Messages, KillPoints, testing::ValuesIn(killPointsOf(KillPart::message)),
-                         [](const auto& info) { return std::string(info.param); });
+                         KillPoints::nameOf);
 INSTANTIATE_TEST_SUITE_P(Bodies, KillPoints, testing::ValuesIn(killPointsOf(KillPart::body)),
-                         [](const auto& info) { return std::string(info.param); });
+                         KillPoints::nameOf);
 
 using KillPointsTwice = KillPoints;
 

@@ -1,31 +1,10 @@
 // An actor is killed at each step of what the framework does with a message, as receiver and as sender: see
 // tests/support/stations.h for what must hold all the same.
-#include <gtest/gtest.h>
-
-#include <string>
-#include <string_view>
-
-#include "tests/support/stations.h"
+#include "tests/support/kill_points.h"
 
 namespace tests {
 
 using troupe::os::KillPart;
-
-class KillPoints : public testing::TestWithParam<std::string_view> {
- protected:
-  void SetUp() override {
-#ifndef TROUPE_KILL_POINTS
-    GTEST_SKIP() << "built without TROUPE_KILL_POINTS";
-#endif
-  }
-  static void liveWith(Plan plan) {
-    if (plan.kills.empty()) return;
-    for (const unsigned retries : {0U, 5U}) {
-      plan.retries = retries;
-      live(plan);
-    }
-  }
-};
 
 TEST_P(KillPoints, KilledThereAReceiverThatSendsOnLosesNothingButWhatIsInHand) {
   liveWith(killPlanFor(std::string(GetParam()), "/middle", Size::small));
@@ -36,7 +15,7 @@ TEST_P(KillPoints, KilledThereTheLastReceiverLosesNothingButWhatIsInHand) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, KillPoints, testing::ValuesIn(killPointsOf(KillPart::message)),
-                         [](const auto& info) { return std::string(info.param); });
+                         KillPoints::nameOf);
 
 // The deaths of a plan are checked where it is lived through; so a point that has one is hit, or its test fails.
 TEST(KillPointNames, AreAllHitByATest) {
