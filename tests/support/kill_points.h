@@ -11,6 +11,11 @@
 namespace tests {
 
 class KillPoints : public testing::TestWithParam<std::string_view> {
+ public:
+  static std::string nameOf(const testing::TestParamInfo<std::string_view>& info) {
+    return std::string(info.param);
+  }
+
  protected:
   void SetUp() override {
 #ifndef TROUPE_KILL_POINTS
@@ -23,9 +28,6 @@ class KillPoints : public testing::TestWithParam<std::string_view> {
       plan.retries = retries;
       live(plan);
     }
-  }
-  static std::string nameOf(const testing::TestParamInfo<std::string_view>& info) {
-    return std::string(info.param);
   }
 };
 
