@@ -355,8 +355,8 @@ TEST_F(DirectoryTest, AReasonOfAnyLengthIsTold) {
   claim("/b");
   watch("/b", a);
   log();
-  dies(a, {.kind = ExitKind::exception, .text = std::string(60'000, 'x')});
-  EXPECT_NE(log().find("/b: down /a (exception: xxx"), std::string::npos);
+  dies(a, {.kind = ExitKind::exception, .text = std::string(60'000, 'y')});
+  EXPECT_NE(log().find("/b: down /a (exception: yyy"), std::string::npos);
 }
 
 }  // namespace
