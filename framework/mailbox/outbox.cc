@@ -282,7 +282,10 @@ bool Outbox::hasWaiters(Line& line) {
 void Outbox::wakeWaiters(Line& line) {
   while (!line.waiters.empty() && (!paused_ || line.gone) &&
          (line.gone || line.packets.size() < kMaxWaitingPackets)) {
-    if (!line.gone && !hasSpace()) return void(crowded_ = true);
+    if (!line.gone && !hasSpace()) {
+      crowded_ = true;
+      return;
+    }
     const auto waiter = line.waiters.front().lock();
     line.waiters.pop_front();
     if (!waiter) continue;
