@@ -1,4 +1,4 @@
-// Compares what is done with Troupe with the same done by hand, and by others, in one run: docs/performance.md.
+// Compares what is done with Troupe with the same done by hand, in one run: a table, or a line of JSON a figure.
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
@@ -69,7 +69,7 @@ int compare(const Options& options) {
 }  // namespace troupe::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("Compares Troupe with the same done by hand and by others, in one run.");
+  CLI::App app("Compares Troupe with the same done by hand, in one run.");
   troupe::bench::Options options;
   app.add_option("--filter", options.filter, "Only what has this in its workload or who");
   app.add_option("--rounds", options.rounds, "How often each is measured; the median counts")
