@@ -204,6 +204,8 @@ struct Control {
       # So often a message in hand is handed out again when its actor dies.
       maxMessageBytes @60 :UInt64;
       # 0: without an arena.
+      image @65 :Bool;
+      # With a descriptor: the newer program of the process that takes over, which counts once that is ready.
     }
     ended :group {
       # A child of it has ended, or could not be started.
@@ -236,9 +238,11 @@ struct Control {
 
     # From the root, in answer.
     granted :group {
-      # Descriptors, none for a supervisor: mailbox to read, reply lane to read, desk, arena if there is one.
+      # Descriptors, none for a supervisor: mailbox to read, reply lane to read, desk, arena if there is one, image.
       actor @26 :UInt64;
       generation @27 :UInt32;
+      image @64 :UInt16;
+      # Index of its descriptor: the program that the child was upgraded to. 0: that of its supervisor.
     }
     found :group {
       # Descriptor: mailbox to write; none for a supervisor.

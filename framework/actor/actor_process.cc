@@ -29,6 +29,7 @@ ActorProcess::ActorProcess(Assignment assignment)
     : path_(std::move(assignment.path)),
       id_(assignment.id),
       generation_(assignment.generation),
+      tookOver_(assignment.tookOver),
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
@@ -141,6 +142,7 @@ void ActorProcess::construct() {
 }
 
 void ActorProcess::started(Start start) {
+  if (tookOver_) kept_.noteTakeOver(generation_);
   journal_.begin();
   outbox_.flush();
   os::killPoint("beforeReady");

@@ -35,6 +35,7 @@ struct Assignment {
   std::string path;
   wire::ActorId id = 0;
   std::uint32_t generation = 0;
+  bool tookOver = false;  // from a process of an older program
   os::Fd control;
   wire::GrantedEnds ends;
   std::size_t maxMessageBytes = 0;
@@ -106,6 +107,7 @@ class ActorProcess {
   std::string path_;
   wire::ActorId id_;
   std::uint32_t generation_;
+  const bool tookOver_;
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;

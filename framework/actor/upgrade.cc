@@ -28,6 +28,7 @@ void awaitTakeOver(Assignment& assignment) {
     if (!received->isTakeOver()) return;
     assignment.generation = received->getTakeOver();
     assignment.ends = wire::takeEnds(received);
+    assignment.tookOver = true;
     os::killPoint("tookOver");
     loop.stop();
   });

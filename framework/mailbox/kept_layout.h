@@ -15,6 +15,11 @@ inline constexpr std::size_t kKeptNameBytes = 64;       // with the 0 at its end
 inline constexpr std::size_t kLargestKept = 64u << 10;  // bytes of one value
 inline constexpr std::size_t kKeptBytes = 1u << 20;     // of all
 
+// A value of the framework's own: the generation of the last process that took over in an upgrade and became ready. It is committed
+// together with what that process has made of older values, so that it says which program can read them. No actor can have a
+// value of that name by chance.
+inline constexpr const char* kTookOverName = "\x01tookOver";
+
 struct KeptEntry {
   char name[kKeptNameBytes];
   std::uint64_t fingerprint;  // of its type's layout

@@ -105,6 +105,24 @@ void KeptStore::touchAll() {
   }
 }
 
+void KeptStore::noteTakeOver(std::uint64_t generation) {
+  takeOver_ = generation;
+  touch(add(kTookOverName, kDeskLayout, sizeof takeOver_,
+            [this] { return std::as_bytes(std::span(&takeOver_, 1)); }));
+}
+
+std::uint64_t KeptStore::tookOver() const {
+  for (std::size_t i = std::min<std::size_t>(memory_.entries, kKeptEntries); i-- > 0;) {
+    const KeptEntry& entry = memory_.entry[i];
+    std::uint64_t generation = 0;
+    if (entry.written == 0 || nameOf(entry) != kTookOverName) continue;
+    if (isSound(entry) && entry.bytes == sizeof generation)
+      std::memcpy(&generation, memory_.bytes + entry.offset, sizeof generation);
+    return generation;
+  }
+  return 0;
+}
+
 std::size_t KeptStore::bytesTouched() const {
   std::size_t bytes = 0;
   for (const std::size_t index : touched_) bytes += TurnLog::bytesOf(values_[index].capacity);

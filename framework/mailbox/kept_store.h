@@ -37,6 +37,10 @@ class KeptStore {
   void remove(std::size_t index);
   void touch(std::size_t index);
   void touchAll();
+  // The next commit says that the process of this generation has taken over from one of an older program. Once.
+  void noteTakeOver(std::uint64_t generation);
+  // Which one did last; 0: none.
+  std::uint64_t tookOver() const;
   // What that adds to a turn at most.
   std::size_t bytesTouched() const;
   // Adds what was touched to a turn that is about to be committed; true if there was anything.
@@ -57,6 +61,7 @@ class KeptStore {
   KeptMemory& memory_;
   std::vector<Value> values_;
   std::vector<std::size_t> touched_;
+  std::uint64_t takeOver_ = 0;
 };
 
 }  // namespace troupe::mailbox

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <utility>
 
+#include "mailbox/kept_store.h"
 #include "mailbox/log_walk.h"
 #include "mailbox/recovery.h"
 #include "mailbox/turn_log.h"
@@ -132,7 +133,9 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlock
   }
   for (std::size_t i = 0; memory->layout == kDeskLayout && i < kDeskSlots; ++i)
     settleSlot(*memory, i, policy, settlement);
-  if (memory->layout == kDeskLayout) findUnsent(*memory, settlement);
+  if (memory->layout != kDeskLayout) return settlement;
+  findUnsent(*memory, settlement);
+  settlement.tookOver = KeptStore(memory->kept).tookOver();
   return settlement;
 }
 

@@ -38,6 +38,7 @@ struct Settlement {
   std::vector<CallInHand> calls;  // whose callers are to be told
   std::vector<InHand> dropped;
   std::vector<wire::BlockRef> unsent;  // of the process's own large messages that its successor sends
+  std::uint64_t tookOver = 0;          // KeptStore::tookOver()
   bool ruined = false;                 // overwritten by a stray pointer: no successor can use this memory
 };
 

@@ -110,6 +110,7 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
                   from + " claims " + path + " for a role that this version does not know");
     }
     Entry& entry = entryFor(path, claim);
+    offerImage(entry, message);
     // As after its end: but its process has let go in order, and nobody hears of an end.
     if (claim.getTakesOver()) {
       entry.unsettled = entry.letGo = true;
@@ -187,6 +188,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
   wire::ControlMessage message;
   if (!isSupervisor(entry.role)) {
     if (entry.unsettled && !settle(entry)) return false;
+    if (std::exchange(entry.overtaken, false)) throw Error::gone(entry.path + " was upgraded meanwhile", {});
     os::Fd desk = os::openSharedMemory(entry.desk);
     if (!os::tryLock(desk)) return false;
     message.attach(os::openReadEnd(mailboxOf(entry)));
@@ -200,6 +202,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
   auto granted = message->initGranted();
   granted.setActor(entry.id);
   granted.setGeneration(entry.generation);
+  grantImage(entry, message);
   answer(supervisor, request, std::move(message));
   return true;
 }
@@ -216,6 +219,7 @@ void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
   Entry* const entry = byId(up.getActor());
   if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != up.getGeneration()) return;
   entry->ready = true;
+  adoptImage(*entry);
   if (!isSupervisor(entry->role)) return;
   std::vector<std::string> left;
   for (auto it = byPath_.lower_bound(entry->path + "/");
@@ -299,6 +303,7 @@ bool Directory::settle(Entry& entry) {
     return false;
   }
   entry.unsettled = false;
+  settleImage(entry, settlement.tookOver);
   // One that has let go still reads the replies that it has.
   if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry.id, wire::Lane::reply);
   settleDoubts(entry.id, entry.arena, settlement.unsent);
@@ -435,6 +440,7 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   if (!entry.name.empty()) names_.erase(entry.name);
   std::erase_if(waiting_, [&](const WaitingClaim& claim) { return claim.entry == entry.id; });
   byPath_.erase(entry.path);
+  entry.image.reset();
   auto gone = byId_.extract(entry.id);
   leaving_.push_back({std::move(gone.mapped()), told, loop::Clock::now()});
   if (!finishLeaving()) lookSoon();

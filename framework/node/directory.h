@@ -123,6 +123,12 @@ class Directory {
   bool settleWaiting();
   std::size_t unfinished() const;
 
+  // images.cc: the programs that actors were upgraded to
+  void offerImage(Entry& entry, wire::ReceivedControl& message);
+  void grantImage(Entry& entry, wire::ControlMessage& granted);
+  void adoptImage(Entry& entry);
+  void settleImage(Entry& entry, std::uint64_t tookOver);
+
   // leaving.cc: the last acts of those that have gone for good
   bool finishLeaving();
   bool leave(Leaving& leaving);

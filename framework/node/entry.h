@@ -34,6 +34,13 @@ struct Entry {
   os::Fd reply;
   os::Fd desk;
   os::Fd arena;  // its large messages
+  // The program that it was upgraded to, and is started from. Not set: that of its supervisor.
+  os::Fd image;
+  // While it is being upgraded (images.cc): the newer program, before a process of it has the ends, and before that is ready.
+  os::Fd offered;
+  os::Fd newer;
+  bool fallsBack = false;  // the older process asks for its own again
+  bool overtaken = false;  // and can't have it: the newer one had become ready
   // So often a message may be in the hands of a process that dies.
   unsigned attempts = 1;
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.

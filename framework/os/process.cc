@@ -154,15 +154,29 @@ void endProcess(int code) {
   ::_exit(code);
 }
 
-int execAgain(const std::string& image, const std::vector<std::string>& arguments,
+Fd openProgram(const std::string& file) {
+  Fd program(::open(file.c_str(), O_PATH | O_CLOEXEC));
+  if (!program.valid()) throw Error::system("cannot open the program " + file, errno);
+  return program;
+}
+
+int execAgain(const Fd& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep) {
   std::vector<std::string> argumentTexts = arguments;
   std::vector<std::string> environmentTexts = environmentWith(extra);
   for (const int fd : keep)
     if (::fcntl(fd, F_SETFD, 0) < 0) return errno;
   flushOutput();
-  ::execve(image.empty() ? "/proc/self/exe" : image.c_str(), pointersTo(argumentTexts).data(),
-           pointersTo(environmentTexts).data());
+  const auto argv = pointersTo(argumentTexts);
+  const auto envp = pointersTo(environmentTexts);
+  if (!image.valid()) {
+    ::execve("/proc/self/exe", argv.data(), envp.data());
+    return errno;
+  }
+  ::fexecve(image.get(), argv.data(), envp.data());
+  // The interpreter of a script opens it by its number.
+  if (errno != ENOENT || ::fcntl(image.get(), F_SETFD, 0) < 0) return errno;
+  ::fexecve(image.get(), argv.data(), envp.data());
   return errno;
 }
 

@@ -39,9 +39,12 @@ void settleChild(const ChildSettings& settings);
 // Flushes standard output and ends, without running destructors of the process this one was forked from.
 [[noreturn]] void endProcess(int code);
 
-// Replaces this process by a fresh image of the same program, or of the one in the file `image`, with its own argv and the environment plus
-// `extra`. Descriptors in `keep` stay open in it. Returns only on failure, with errno.
-int execAgain(const std::string& image, const std::vector<std::string>& arguments,
+// The program in a file, whatever becomes of the file's name. Errors: system.
+Fd openProgram(const std::string& file);
+
+// Replaces this process by a fresh image of the same program, or of `image` if that is set, with its own argv and the environment
+// plus `extra`. Descriptors in `keep` stay open in it. Returns only on failure, with errno.
+int execAgain(const Fd& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep);
 
 // Opens /dev/null in the place of 0, 1 and 2 where they are closed, so that no other descriptor ever takes

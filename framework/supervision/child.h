@@ -19,7 +19,6 @@ namespace troupe::supervision {
 struct Maker {
   std::shared_ptr<const Blueprint> blueprint;
   std::vector<Argument> arguments;
-  std::string image = {};  // of a newer program, once it was upgraded
 };
 
 // What a process is to its child's place.

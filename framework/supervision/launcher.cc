@@ -26,13 +26,14 @@ std::string titleOf(const std::string& path, const Program& program) {
   return path + " (" + name.substr(name.rfind('/') + 1) + ")";
 }
 
-[[noreturn]] void execChild(Ticket ticket, const Program& program, const std::string& image) {
+[[noreturn]] void execChild(Ticket ticket, const Program& program, const os::Fd& image) {
   try {
     const WrittenTicket written = writeTicket(ticket);
     os::killPoint("execing");
     const int error = os::execAgain(image, program.arguments,
                                     {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
-    failToStart(ticket.assignment.control, "exec of " + (image.empty() ? "this program" : image) + " failed",
+    failToStart(ticket.assignment.control,
+                "exec of " + std::string(image.valid() ? "the newer program" : "this program") + " failed",
                 error);
   } catch (const Error& error) {
     failToStart(ticket.assignment.control, error.message(), error.systemError());
@@ -63,6 +64,7 @@ void takeOver(std::vector<Argument>& arguments) {
     if (const auto* held = std::get_if<DescriptorArgument>(&argument))
       settings.keep.push_back(*held->descriptor);
   }
+  if (order.image.valid()) settings.keep.push_back(order.image.get());
   for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors())
     settings.keep.push_back(inherited.fd);
   os::settleChild(settings);
@@ -75,7 +77,7 @@ void takeOver(std::vector<Argument>& arguments) {
   }
   takeOver(assignment.arguments);
   assignment.control = std::move(control);
-  if (order.spec.launch == Launch::exec || !order.image.empty()) {
+  if (order.spec.launch == Launch::exec || order.image.valid()) {
     order.ticket.inherited = order.blueprint->descriptors;
     order.ticket.listening = program.listening;
     execChild(std::move(order.ticket), program, order.image);

@@ -16,7 +16,7 @@ struct LaunchOrder {
   Ticket ticket;  // its control descriptor is not set yet
   const Blueprint* blueprint = nullptr;
   ChildSpec spec;
-  std::string image;  // the file of the program to exec; empty: this one, or no exec
+  os::Fd image;  // the program to exec; not set: this one, or no exec
   // What a supervisor child does: becomes it, and never returns.
   std::function<void(os::Fd control)> becomeSupervisor;
 };

@@ -160,6 +160,10 @@ void Supervisor::claim(Child& child, bool takesOver) {
   claim.setMaxMessageBytes(child.spec.maxMessageBytes);
   claim.setTakesOver(takesOver);
   claim.setRetries(child.spec.onCrash.retries);
+  if (child.part == Part::understudy) {
+    claim.setImage(true);
+    message.attach(upgrades_.at(child.key).image.duplicate());
+  }
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
   os::killPoint("claimed");
@@ -186,9 +190,11 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     if (message->isFailed()) throw wire::read(message->getFailed());
     child.actor = message->getGranted().getActor();
     child.generation = message->getGranted().getGeneration();
+    os::Fd image = wire::takeImage(message);
     if (child.pid != 0) return takeOver(child, message);
     os::killPoint("granted");
-    launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message));
+    launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message),
+                std::move(image));
     os::killPoint("childNoted");
     tellStarted(child);
     os::killPoint("childTold");
@@ -198,14 +204,12 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
   }
 }
 
-void Supervisor::launchChild(Child& child, wire::GrantedEnds ends) {
+void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image) {
   const Maker& maker = makers_.at(child.key);
   LaunchOrder order;
   order.blueprint = maker.blueprint.get();
   order.spec = child.spec;
-  order.image = maker.image;
-  if (const auto upgrade = upgrades_.find(child.key); child.part == Part::understudy)
-    order.image = upgrade->second.image;
+  order.image = std::move(image);
   order.ticket.path = child.path;
   order.ticket.declared = maker.blueprint->declaration.id;
   if (!declared_.contains(order.ticket.declared) && maker.blueprint->actorClass != nullptr) {

@@ -72,11 +72,13 @@ class Supervisor {
   // The replacement of a child's process by one of a newer program.
   struct Upgrade {
     Asked asked;
-    std::string image;
+    std::string file;
+    os::Fd image;
     std::unique_ptr<Child> next;  // until it takes over
     std::unique_ptr<Child> old;   // from then on, until the other one is ready
     bool handingOver = false;     // the older one was asked to let go, or has
     bool olderIsLate = false;     // it had not let go when the time was over
+    bool handedOver = false;      // it has
     bool answered = false;        // it has failed, and the older one is to have its mailbox back
     std::unique_ptr<loop::Timer> limit;
   };
@@ -96,7 +98,7 @@ class Supervisor {
   Maker makerFor(const Start& action);
   void claim(Child& child, bool takesOver = false);
   void onGrant(wire::ReceivedControl& message);
-  void launchChild(Child& child, wire::GrantedEnds ends);
+  void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
@@ -116,7 +118,7 @@ class Supervisor {
   void tellEnded(const Child& child, const ExitReason& reason);
 
   // upgrade.cc
-  void beginUpgrade(const Asked& asked, const std::string& id, const std::string& image);
+  void beginUpgrade(const Asked& asked, const std::string& id, const std::string& file);
   void onPrepared(Child& next);
   void onHandedOver(Child& old);
   void takeOver(Child& child, wire::ReceivedControl& granted);

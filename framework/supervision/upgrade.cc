@@ -24,9 +24,19 @@ std::string withVerb(const ExitReason& why) {
   return (none ? "ended: " : "") + why.toString();
 }
 
+os::Fd openImage(const std::string& what, const std::string& file) {
+  try {
+    return os::openProgram(file);
+  } catch (const Error& error) {
+    throw Error::crashed(
+        what + error.message(),
+        {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
+  }
+}
+
 }  // namespace
 
-void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const std::string& image) {
+void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const std::string& file) {
   const std::string what = "upgrading \"" + id + "\" of " + setup_.path + ": ";
   const auto found = byId_.find(id);
   if (found == byId_.end()) throw Error::gone(what + "it has no process now", {});
@@ -34,7 +44,8 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   if (child.isSupervisor()) throw Error(ErrorKind::invalid, what + "it is a supervisor");
   if (!child.ready || child.askedToStop) throw Error(ErrorKind::invalid, what + "it is not running");
   if (upgrades_.contains(child.key)) throw Error(ErrorKind::invalid, what + "it is being upgraded already");
-  if (image.empty()) throw Error(ErrorKind::invalid, what + "no program is named");
+  if (file.empty()) throw Error(ErrorKind::invalid, what + "no program is named");
+  os::Fd image = openImage(what, file);
   auto next = std::make_unique<Child>();
   next->key = child.key;
   next->incarnation = child.incarnation;
@@ -46,10 +57,11 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   next->part = Part::understudy;
   Upgrade& upgrade = upgrades_[child.key];
   upgrade.asked = asked;
-  upgrade.image = image;
+  upgrade.file = file;
+  upgrade.image = std::move(image);
   upgrade.next = std::move(next);
   try {
-    launchChild(*upgrade.next, {});
+    launchChild(*upgrade.next, {}, upgrade.image.duplicate());
   } catch (...) {
     upgrades_.erase(child.key);
     throw;
@@ -78,6 +90,7 @@ void Supervisor::onPrepared(Child& next) {
 void Supervisor::onHandedOver(Child& old) {
   const auto found = upgrades_.find(old.key);
   if (found == upgrades_.end() || !found->second.handingOver) return;
+  found->second.handedOver = true;
   claim(found->second.next ? *found->second.next : old, true);
 }
 
@@ -88,7 +101,9 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
   Upgrade& upgrade = found->second;
   wire::ControlMessage message;
   message->setTakeOver(child.generation);
-  for (os::Fd& descriptor : granted.descriptors()) message.attach(std::move(descriptor));
+  // The image was taken from among them.
+  for (os::Fd& descriptor : granted.descriptors())
+    if (descriptor.valid()) message.attach(std::move(descriptor));
   if (child.part == Part::understudy) {
     auto& place = children_.at(child.key);
     upgrade.old = std::move(place);
@@ -109,7 +124,6 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
 
 void Supervisor::upgraded(Child& child) {
   Upgrade upgrade = std::move(upgrades_.extract(child.key).mapped());
-  makers_.at(child.key).image = upgrade.image;
   if (upgrade.old) retire(std::move(upgrade.old));
   answer(upgrade.asked, Started{.key = child.key, .id = child.id});
 }
@@ -135,7 +149,7 @@ void Supervisor::failUpgrade(ChildKey key, const ExitReason& why) {
   const std::string what = upgrade.olderIsLate ? "the older process has not ended its turn in time"
                                                : "the newer process " + withVerb(why);
   answer(upgrade.asked,
-         Error::crashed("upgrading \"" + id + "\" of " + setup_.path + " to " + upgrade.image + ": " + what,
+         Error::crashed("upgrading \"" + id + "\" of " + setup_.path + " to " + upgrade.file + ": " + what,
                         why));
   upgrade.answered = true;
   upgrade.next.reset();
@@ -155,11 +169,17 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   if (found == upgrades_.end()) return false;
   Upgrade& upgrade = found->second;
   if (child.part == Part::understudy) {
-    // Where the older one is about to let go, it gets its own back when it says so; where it has, what was claimed is its.
+    // Where the older one is about to let go, it gets its own back when it says so; where it has, what was claimed is its, or is
+    // claimed for it if the newer one was refused it.
     const auto claimed = child.claim;
     const auto key = child.key;
+    const bool handedOver = upgrade.handedOver;
     failUpgrade(key, reason);
-    if (claimed != 0) passClaim(claimed, *children_.at(key));
+    if (claimed != 0) {
+      passClaim(claimed, *children_.at(key));
+    } else if (handedOver) {
+      claim(*children_.at(key), true);
+    }
     return true;
   }
   if (child.part == Part::retired) {
@@ -195,6 +215,8 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   place = std::move(upgrade.old);
   place->part = Part::current;
   byId_[place->id] = place.get();
+  // For the root it is that process until it is granted the ends, and ends as that one where it is refused them.
+  place->generation = child.generation;
   claim(*place, true);
   return true;
 }

@@ -68,6 +68,11 @@ GrantedEnds takeEnds(ReceivedControl& message) {
   return {message.take(0), message.take(1), message.take(2), message.has(3) ? message.take(3) : os::Fd()};
 }
 
+os::Fd takeImage(ReceivedControl& granted) {
+  const auto index = granted->getGranted().getImage();
+  return index == 0 ? os::Fd() : granted.take(index);
+}
+
 ControlMessage forwarded(ReceivedControl& received) {
   ControlMessage message;
   message.assign(received.root());

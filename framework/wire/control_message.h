@@ -89,6 +89,9 @@ class ReceivedControl {
 
 // The descriptors of `granted`. Errors: invalid, where one is missing.
 GrantedEnds takeEnds(ReceivedControl& message);
+// The program that comes with `granted`; to be taken before the ends. Not set: that of the supervisor. Errors: invalid, where it
+// is missing.
+os::Fd takeImage(ReceivedControl& granted);
 
 // A copy of a received message, to be sent on.
 ControlMessage forwarded(ReceivedControl& received);

@@ -28,18 +28,50 @@ using troupe::SupervisorRef;
 Board& board() { return Board::shared(); }
 SupervisorRef root() { return SupervisorRef("/"); }
 
-// "upgrade", or the name of the copy that this process was made from.
-std::string version() {
+// The file of this process's program.
+std::string programFile() {
   char file[PATH_MAX] = {};
   const ssize_t size = ::readlink("/proc/self/exe", file, sizeof file - 1);
   const std::string name(file, static_cast<std::size_t>(std::max<ssize_t>(size, 0)));
-  return name.substr(name.rfind('/') + 1);
+  return name.substr(0, name.find(" (deleted)"));
+}
+// "upgrade", or the name of the copy that this process was made from.
+std::string version() {
+  const std::string file = programFile();
+  return file.substr(file.rfind('/') + 1);
 }
 
+// A newer program has a board of its own, so these are files beside it.
+void mark(const std::string& program, const std::string& what) {
+  std::ofstream(program + "." + what) << what;
+}
+bool isMarked(const std::string& program, const std::string& what) {
+  return std::filesystem::exists(program + "." + what);
+}
+
+struct Flat {
+  std::int64_t value = 7;
+};
+struct Deep {
+  std::int64_t value = 0;
+  std::int64_t added = 0;
+};
+
+// What programs whose names end in "migrates" keep, the others can't read.
 class Versioned final : public QuietPuppet<Versioned> {
  public:
-  void init() {
+  Versioned() {
+    if (version().ends_with("migrates"))
+      deep_ = std::make_unique<Kept<Deep>>(
+          *this, "layout", Deep{}, +[](const Flat& old) { return Deep{old.value, 100}; });
+    else
+      flat_ = std::make_unique<Kept<Flat>>(*this, "layout");
+  }
+  Task<> init() {
     if (version() == "init-throws") throw std::runtime_error("a newer failure");
+    if (!version().starts_with("waits")) co_return;
+    mark(programFile(), "waiting");
+    co_await until(self(), "the word to start", [] { return isMarked(programFile(), "start"); });
   }
   void who(WhoParams, WhoResults out) {
     out.setPid(self().pid());
@@ -49,7 +81,10 @@ class Versioned final : public QuietPuppet<Versioned> {
     ++count_;
     out.setText(version());
   }
-  void note(NoteParams) { ++count_; }
+  void note(NoteParams) {
+    ++count_;
+    if (version().starts_with("waits")) mark(programFile(), "noted");
+  }
   Task<> hang(HangParams, HangResults) {
     board().note("hanging");
     co_await until(self(), "the word to go on", [] { return board().count("go on") == 1; });
@@ -62,6 +97,8 @@ class Versioned final : public QuietPuppet<Versioned> {
 
  private:
   Kept<std::int64_t> count_{*this, "count"};
+  std::unique_ptr<Kept<Flat>> flat_;
+  std::unique_ptr<Kept<Deep>> deep_;
 };
 
 class Echo final : public troupe::Actor<Echo> {
@@ -146,6 +183,12 @@ Task<> killWhileNobodyHasIt(Self& self, std::string image, bool killTheOlder) {
   const auto pid = (co_await b.who())->getPid();
   EXPECT_EQ(pid == older, !killTheOlder);
   EXPECT_NE(pid, newer);
+}
+
+// Its next process has answered, after the death of that one.
+Task<> killAndBecomesRunning(Self& self, pid_t pid) {
+  kill(pid, SIGKILL);
+  co_await becomesRunning(self, root(), "group", pid);
 }
 
 class Upgrade : public AppTest {
@@ -250,6 +293,76 @@ TEST_F(Upgrade, WhoseOlderProcessDiesOnceItHasLetGoTellsOfThatEndOnce) {
     co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 2; });
     for (const std::string& note : board().notes())
       EXPECT_TRUE(!note.starts_with("ended") || note == "ended: killed by SIGKILL") << note;
+  });
+}
+
+TEST_F(Upgrade, OutlivesItsSupervisor) {
+  const std::string first = copy("migrates"), second = copy("second-migrates");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    std::uint32_t handled = 0;
+    for (const std::string& image : {first, second}) {
+      co_await b.note("");
+      co_await SupervisorRef("/group").upgrade("b", image);
+      for (int i = 0; i < 2; ++i) {
+        const auto group = (co_await childrenOf(root())).at("group").pid;
+        co_await killAndBecomesRunning(self, group);
+        EXPECT_EQ((co_await b.echo(""))->getText().cStr(), image.substr(image.rfind('/') + 1));
+      }
+      handled += 3;
+      EXPECT_EQ((co_await b.nap(0))->getHandled(), handled);
+    }
+  });
+}
+
+TEST_F(Upgrade, HasHappenedOnceTheNewerProcessIsReadyWhoeverHasHeardOfThat) {
+  const std::string newer = copy("waits-migrates");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    co_await b.note("");
+    const auto group = (co_await childrenOf(root())).at("group").pid;
+    self.spawn(upgradeAndNote(SupervisorRef("/group"), "b", newer));
+    co_await until(self, "its init()", [&] { return isMarked(newer, "waiting"); });
+    EXPECT_TRUE(freeze(group));
+    mark(newer, "start");
+    // Whom it is to answer it would learn through its supervisor. When the next message is there, the answer is committed.
+    auto echo = b.echo("");
+    co_await b.note("");
+    co_await until(self, "a message to the newer process", [&] { return isMarked(newer, "noted"); });
+    co_await killAndBecomesRunning(self, group);
+    EXPECT_STREQ((co_await echo)->getText().cStr(), "waits-migrates");
+    EXPECT_STREQ((co_await b.echo(""))->getText().cStr(), "waits-migrates");
+    EXPECT_GE((co_await b.nap(0))->getHandled(), 3u);
+  });
+}
+
+TEST_F(Upgrade, HasNotHappenedBeforeTheNewerProcessIsReady) {
+  const std::string newer = copy("waits-migrates");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    co_await b.note("");
+    const auto group = (co_await childrenOf(root())).at("group").pid;
+    self.spawn(upgradeAndNote(SupervisorRef("/group"), "b", newer));
+    co_await until(self, "its init()", [&] { return isMarked(newer, "waiting"); });
+    co_await killAndBecomesRunning(self, group);
+    EXPECT_NE(std::string((co_await b.echo(""))->getText().cStr()), "waits-migrates");
+    EXPECT_EQ((co_await b.nap(0))->getHandled(), 2u);
+    co_await until(self, "the upgrade", [] { return board().count("failed b") == 1; });
+  });
+}
+
+TEST_F(Upgrade, NeedsTheFileNoMoreOnceItHasHappened) {
+  const std::string newer = copy("newer");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto a = (co_await self.find<Puppet>("a")).within(60s);
+    co_await root().upgrade("a", newer);
+    std::filesystem::remove(newer);
+    std::ofstream(newer) << "no program";
+    for (int i = 0; i < 2; ++i) {
+      co_await errorOf(a.crash("kill"));
+      EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "newer");
+    }
+    EXPECT_EQ((co_await a.nap(0))->getHandled(), 2u);
   });
 }
 

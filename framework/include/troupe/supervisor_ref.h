@@ -94,7 +94,7 @@ class SupervisorRef {
   // actor, then ends its turn and hands over mailbox, kept state and listening sockets; when the newer one is ready, the older
   // one's run() is cancelled, and it ends when its spawned tasks have, or the spec's stop limit is over. It can't send any more
   // meanwhile (`gone`). Errors: where the newer one does not become ready, the older one goes on, and this throws why. Later
-  // restarts of the child use the image too, as long as its supervisor lives.
+  // starts of the child use the image too, whatever becomes of the file and of the supervisor (docs/supervision.md).
   Task<StartedChild> upgrade(std::string id, std::string image) const;
   // In start order; the instances of a template in its place.
   Task<std::vector<ChildInfo>> children() const;

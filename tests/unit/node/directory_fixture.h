@@ -29,12 +29,15 @@ struct Given {
   os::Fd mailbox;
   os::Fd reply;
   os::Fd desk;
+  os::Fd image = {};
 };
 
 struct Claimed {
   Role role = Role::actor;
   std::string name = {};
   std::vector<std::uint64_t> interfaces = {};
+  bool takesOver = false;
+  os::Fd image = {};
 };
 
 class DirectoryFixture : public testing::Test {
@@ -59,14 +62,17 @@ class DirectoryFixture : public testing::Test {
   }
 
   void sayClaim(const std::string& path, const Claimed& what, const std::string& from) {
-    say(from, [&](Control::Builder root) {
+    const auto fill = [&](Control::Builder root) {
       auto claim = root.initClaim();
+      claim.setTakesOver(what.takesOver);
+      claim.setImage(what.image.valid());
       claim.setPath(path.c_str());
       claim.setRole(static_cast<std::uint8_t>(what.role));
       claim.setName(what.name.c_str());
       auto list = claim.initInterfaces(static_cast<unsigned>(what.interfaces.size()));
       for (unsigned i = 0; i < list.size(); ++i) list.set(i, what.interfaces[i]);
-    });
+    };
+    say(from, fill, what.image.valid() ? what.image.duplicate() : os::Fd());
   }
   static std::string parentOf(const std::string& path) {
     const auto slash = path.rfind('/');
@@ -88,6 +94,7 @@ class DirectoryFixture : public testing::Test {
     auto& message = sent_.back();
     given.id = message->getGranted().getActor();
     given.generation = message->getGranted().getGeneration();
+    given.image = wire::takeImage(message);
     if (message.has(0)) given.mailbox = message.take(0);
     if (message.has(1)) given.reply = message.take(1);
     if (message.has(2)) given.desk = message.take(2);

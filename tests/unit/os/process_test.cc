@@ -293,7 +293,7 @@ std::string answerOf(const std::string& role, const std::vector<std::string>& ar
   test::Child child([&] {
     ::dup2(answer.writer.get(), STDOUT_FILENO);
     const int keep[] = {kept.writer.get()};
-    return execAgain("", arguments,
+    return execAgain({}, arguments,
                      {{kRole, role},
                       {"KEPT", std::to_string(keep[0])},
                       {"LOST", std::to_string(kept.reader.get())},
