@@ -212,11 +212,11 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   }
   failUpgrade(key, reason);
   auto& place = children_.at(key);
+  // For the root it is that process until it is granted the ends, and ends as that one where it is refused them.
+  upgrade.old->generation = child.generation;
   place = std::move(upgrade.old);
   place->part = Part::current;
   byId_[place->id] = place.get();
-  // For the root it is that process until it is granted the ends, and ends as that one where it is refused them.
-  place->generation = child.generation;
   claim(*place, true);
   return true;
 }
