@@ -76,6 +76,7 @@ void ActorProcess::takeBack(wire::ReceivedControl& message) {
   handingOver_ = false;
   log_.reload();
   desk_.reload();
+  kept_.reload();
   kept_.touchAll();
   bodies_.own().takeBack(message.has(3) ? message.take(3) : os::Fd(), generation_);
   calls_.goOn();

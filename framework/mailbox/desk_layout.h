@@ -24,7 +24,7 @@
 namespace troupe::mailbox {
 
 inline constexpr std::size_t kDeskSlots = 8;
-inline constexpr std::uint64_t kDeskLayout = 0x32306b7365440000;  // changes with this layout
+inline constexpr std::uint64_t kDeskLayout = 0x33306b7365440000;  // changes with this layout
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kLogBytes = 8u << 20;
 
@@ -61,12 +61,13 @@ struct LogRecord {
   };
   std::uint32_t bytes;  // that follow, rounded up to 8
   Kind kind;
-  std::uint8_t lane;        // message
-  std::uint8_t index;       // done: in the packet
-  std::uint8_t released;    // message: it has left, or nobody wants it
-  std::uint64_t ordinal;    // counts the records; a record that is moved keeps it
-  std::uint64_t subject;    // done: slot; kept: entry; message: the actor it goes to
-  std::uint64_t sequence;   // done: the packet's arrival; message: its number, 0 before it was first written
+  std::uint8_t lane;      // message
+  std::uint8_t index;     // done: in the packet
+  std::uint8_t released;  // message: it has left, or nobody wants it
+  std::uint64_t ordinal;  // counts the records; a record that is moved keeps it
+  std::uint64_t subject;  // done: slot; kept: place; message: the actor it goes to
+  std::uint64_t
+      sequence;  // done: the packet's arrival; kept: `made`; message: its number, 0 before it is written
   std::int64_t deadline;    // message: an answer that nobody waits for after it; else the largest
   std::uint32_t realBytes;  // kept, message
   std::uint32_t handle;     // message: its name in the process that has the log

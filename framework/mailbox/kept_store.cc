@@ -17,11 +17,7 @@ std::string_view nameOf(const KeptEntry& entry) {
   return {entry.name, ::strnlen(entry.name, kKeptNameBytes)};
 }
 
-// What it says of its place is true of any memory but such as a stray pointer has written to.
-bool isSound(const KeptEntry& entry) {
-  return entry.capacity <= kLargestKept && entry.bytes <= entry.capacity &&
-         entry.offset <= kKeptBytes - entry.capacity;
-}
+bool isOurOwn(std::string_view name) { return name == kTookOverName; }
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
   throw Error(ErrorKind::invalid, "keeping \"" + std::string(name) + "\": " + why);
@@ -29,24 +25,52 @@ bool isSound(const KeptEntry& entry) {
 
 }  // namespace
 
+std::map<std::string_view, std::size_t> KeptStore::written() const {
+  std::map<std::string_view, std::size_t> latest;
+  const auto look = [&](std::size_t first, std::size_t end) {
+    for (std::size_t i = first; i < end; ++i) {
+      const KeptEntry& entry = memory_.entry[i];
+      if (entry.made == 0 || entry.written == 0) continue;
+      const auto [other, isFirst] = latest.try_emplace(nameOf(entry), i);
+      if (!isFirst && memory_.entry[other->second].made < entry.made) other->second = i;
+    }
+  };
+  look(0, std::min(memory_.usedSmall, kSmallKeptPlaces));
+  look(kSmallKeptPlaces, kSmallKeptPlaces + std::min(memory_.usedLarge, kKeptPlaces - kSmallKeptPlaces));
+  return latest;
+}
+
+// What it says of its place is true of any memory but such as a stray pointer has written to.
+bool KeptStore::isSound(std::size_t index) const {
+  const KeptEntry& entry = memory_.entry[index];
+  return entry.capacity <= memory_.place(index).size() && entry.bytes <= entry.capacity;
+}
+
 std::optional<KeptStore::Found> KeptStore::find(std::string_view name) const {
-  for (std::size_t i = std::min<std::size_t>(memory_.entries, kKeptEntries); i-- > 0;) {
-    const KeptEntry& entry = memory_.entry[i];
-    if (entry.written == 0 || nameOf(entry) != name) continue;
-    if (!isSound(entry)) refuse(name, kSenseless);
-    return Found{entry.fingerprint, {memory_.bytes + entry.offset, entry.bytes}};
-  }
-  return std::nullopt;
+  const auto latest = written();
+  const auto found = latest.find(name);
+  if (found == latest.end()) return std::nullopt;
+  if (!isSound(found->second)) refuse(name, kSenseless);
+  const KeptEntry& entry = memory_.entry[found->second];
+  return Found{entry.fingerprint, memory_.place(found->second).first(entry.bytes)};
 }
 
 std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity,
                            Write write) {
-  // Before a place is taken for it: a start that fails again and again must not use them up.
+  if (name.empty() || name.size() >= kKeptNameBytes)
+    refuse(name, "a name has 1 to " + std::to_string(kKeptNameBytes - 1) + " bytes");
+  if (capacity > kLargestKept)
+    refuse(name, "it takes " + std::to_string(capacity) + " bytes, and " + std::to_string(kLargestKept) +
+                     " is the most");
   for (const Value& value : values_) {
-    if (value.write && nameOf(memory_.entry[value.entry]) == name)
-      refuse(name, "this actor keeps another value of that name");
+    if (value.write && value.name == name) refuse(name, "this actor keeps another value of that name");
   }
-  Value made{.entry = entryFor(name, fingerprint, capacity), .capacity = capacity, .write = std::move(write)};
+  if (!isOurOwn(name)) checkLimits(name, capacity);
+  Value made{.name = std::string(name),
+             .fingerprint = fingerprint,
+             .capacity = capacity,
+             .entry = entryFor(name, fingerprint, capacity),
+             .write = std::move(write)};
   const auto free =
       std::find_if(values_.begin(), values_.end(), [](const Value& value) { return !value.write; });
   if (free == values_.end()) {
@@ -57,41 +81,82 @@ std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std
   return static_cast<std::size_t>(free - values_.begin());
 }
 
-std::size_t KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint, std::size_t capacity) {
-  if (name.empty() || name.size() >= kKeptNameBytes)
-    refuse(name, "a name has 1 to " + std::to_string(kKeptNameBytes - 1) + " bytes");
-  if (capacity > kLargestKept)
-    refuse(name, "it takes " + std::to_string(capacity) + " bytes, and " + std::to_string(kLargestKept) +
-                     " is the most");
-  const std::size_t entries = std::min<std::size_t>(memory_.entries, kKeptEntries);
-  // The last one of that name only: the values of those before it are older.
-  for (std::size_t i = entries; i-- > 0;) {
-    const KeptEntry& entry = memory_.entry[i];
-    if (nameOf(entry) != name) continue;
-    if (!isSound(entry)) refuse(name, kSenseless);
-    if (entry.fingerprint == fingerprint && entry.capacity == capacity) return i;
-    break;
+// Of a value with an older layout only the newer one counts: it is going to take its place.
+void KeptStore::checkLimits(std::string_view name, std::size_t capacity) const {
+  std::map<std::string_view, std::size_t> bytes;
+  for (const auto& [other, index] : written()) bytes[other] = memory_.entry[index].capacity;
+  for (const Value& value : values_) {
+    if (value.write) bytes[value.name] = value.capacity;
   }
-  if (entries == kKeptEntries)
-    refuse(name, "an actor keeps " + std::to_string(kKeptEntries) + " values at most, old layouts included");
-  if (memory_.used > kKeptBytes - capacity)
-    refuse(name, "an actor keeps " + std::to_string(kKeptBytes) + " bytes at most, and " +
-                     std::to_string(memory_.used) + " are taken");
-  KeptEntry& entry = memory_.entry[entries];
-  entry = KeptEntry{};
+  bytes.erase(kTookOverName);
+  bytes.erase(name);
+  if (bytes.size() >= kMostKept)
+    refuse(name, "an actor keeps " + std::to_string(kMostKept) +
+                     " values at most, those included that an earlier process has left");
+  std::size_t taken = 0;
+  for (const auto& [other, size] : bytes) taken += std::min(size, kLargestKept);
+  if (taken + capacity > kMostKeptBytes)
+    refuse(name, "an actor keeps " + std::to_string(kMostKeptBytes) + " bytes at most, and " +
+                     std::to_string(taken) + " are taken");
+}
+
+KeptId KeptStore::entryFor(std::string_view name, std::uint64_t fingerprint, std::size_t capacity) {
+  const auto latest = written();
+  if (const auto found = latest.find(name); found != latest.end()) {
+    const KeptEntry& entry = memory_.entry[found->second];
+    if (!isSound(found->second)) refuse(name, kSenseless);
+    if (entry.fingerprint == fingerprint && entry.capacity == capacity) return {found->second, entry.made};
+  }
+  const std::size_t index = freePlace(capacity);
+  if (index == kKeptPlaces) refuse(name, kSenseless);
+  // Nothing is in a place whose `made` is 0: so whoever dies here leaves no half of an entry.
+  KeptEntry& entry = memory_.entry[index];
+  if (index < kSmallKeptPlaces)
+    memory_.usedSmall = std::max(memory_.usedSmall, index + 1);
+  else
+    memory_.usedLarge = std::max(memory_.usedLarge, index - kSmallKeptPlaces + 1);
+  entry.made = 0;
+  DeskMemory::barrier();
+  std::memset(entry.name, 0, sizeof entry.name);
   std::memcpy(entry.name, name.data(), name.size());
   entry.fingerprint = fingerprint;
   entry.capacity = capacity;
-  entry.offset = memory_.used;
+  entry.bytes = entry.written = 0;
+  const std::uint64_t made = ++memory_.made;
   DeskMemory::barrier();
-  memory_.used += (capacity + 63) / 64 * 64;
-  memory_.entries = entries + 1;
-  return entries;
+  entry.made = made;
+  return {index, made};
+}
+
+// There are as many as one value of each name and one of its older layout need.
+std::size_t KeptStore::freePlace(std::size_t capacity) const {
+  std::vector<bool> taken(kKeptPlaces);
+  for (const auto& [name, index] : written()) taken[index] = true;
+  for (const Value& value : values_) {
+    if (value.write) taken[value.entry.index] = true;
+  }
+  std::size_t index = capacity <= kSmallKept ? 0 : kSmallKeptPlaces;
+  while (index < kKeptPlaces && taken[index]) ++index;
+  return index;
 }
 
 void KeptStore::remove(std::size_t index) {
   values_[index].write = nullptr;
   if (std::exchange(values_[index].touched, false)) std::erase(touched_, index);
+}
+
+// Those whose places were taken must not keep others from theirs.
+void KeptStore::reload() {
+  std::vector<Value*> lost;
+  for (Value& value : values_) {
+    if (value.write && memory_.entry[value.entry.index].made != value.entry.made) lost.push_back(&value);
+  }
+  std::vector<Write> writes;
+  for (Value* value : lost) writes.push_back(std::exchange(value->write, nullptr));
+  for (std::size_t i = 0; i < lost.size(); ++i) {
+    lost[i]->entry = entryFor(lost[i]->name, lost[i]->fingerprint, lost[i]->capacity);
+    lost[i]->write = std::move(writes[i]);
+  }
 }
 
 void KeptStore::touch(std::size_t index) {
@@ -112,15 +177,13 @@ void KeptStore::noteTakeOver(std::uint64_t generation) {
 }
 
 std::uint64_t KeptStore::tookOver() const {
-  for (std::size_t i = std::min<std::size_t>(memory_.entries, kKeptEntries); i-- > 0;) {
-    const KeptEntry& entry = memory_.entry[i];
-    std::uint64_t generation = 0;
-    if (entry.written == 0 || nameOf(entry) != kTookOverName) continue;
-    if (isSound(entry) && entry.bytes == sizeof generation)
-      std::memcpy(&generation, memory_.bytes + entry.offset, sizeof generation);
-    return generation;
-  }
-  return 0;
+  const auto latest = written();
+  const auto found = latest.find(kTookOverName);
+  std::uint64_t generation = 0;
+  if (found == latest.end() || !isSound(found->second)) return generation;
+  if (memory_.entry[found->second].bytes == sizeof generation)
+    std::memcpy(&generation, memory_.place(found->second).data(), sizeof generation);
+  return generation;
 }
 
 std::size_t KeptStore::bytesTouched() const {
@@ -141,8 +204,8 @@ bool KeptStore::addTo(TurnLog& log) {
 void KeptStore::carryOut() {
   for (const std::size_t index : touched_) {
     Value& value = values_[index];
-    KeptEntry& entry = memory_.entry[value.entry];
-    std::memcpy(memory_.bytes + entry.offset, value.bytes.data(), value.bytes.size());
+    KeptEntry& entry = memory_.entry[value.entry.index];
+    std::memcpy(memory_.place(value.entry.index).data(), value.bytes.data(), value.bytes.size());
     os::killPoint("keeping");
     entry.bytes = value.bytes.size();
     DeskMemory::barrier();

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -35,6 +36,8 @@ class KeptStore {
   std::size_t add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity, Write write);
   // The value is destroyed: what was changed of it and not committed is not kept.
   void remove(std::size_t index);
+  // Another process has had the memory meanwhile, and has kept nothing: but it may have taken places for what it meant to keep.
+  void reload();
   void touch(std::size_t index);
   void touchAll();
   // The next commit says that the process of this generation has taken over from one of an older program. Once.
@@ -50,13 +53,20 @@ class KeptStore {
 
  private:
   struct Value {
-    std::size_t entry;
+    std::string name;
+    std::uint64_t fingerprint;
     std::size_t capacity;
+    KeptId entry;
     Write write;
     std::span<const std::byte> bytes = {};  // on their way through a commit
     bool touched = false;
   };
-  std::size_t entryFor(std::string_view name, std::uint64_t fingerprint, std::size_t capacity);
+  // The entries that count, by name: the latest with a value.
+  std::map<std::string_view, std::size_t> written() const;
+  bool isSound(std::size_t index) const;
+  KeptId entryFor(std::string_view name, std::uint64_t fingerprint, std::size_t capacity);
+  void checkLimits(std::string_view name, std::size_t capacity) const;
+  std::size_t freePlace(std::size_t capacity) const;
 
   KeptMemory& memory_;
   std::vector<Value> values_;

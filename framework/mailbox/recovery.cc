@@ -17,12 +17,13 @@ bool markDone(DeskMemory& memory, const LogRecord& record) {
 }
 
 bool keep(KeptMemory& kept, const LogRecord& record, std::span<const std::byte> bytes) {
-  if (record.subject >= kKeptEntries || record.subject >= kept.entries) return false;
+  if (record.subject >= kKeptPlaces) return false;
   KeptEntry& entry = kept.entry[record.subject];
-  const std::uint64_t offset = entry.offset;
-  if (bytes.size() > entry.capacity || entry.capacity > kLargestKept || offset > kKeptBytes - entry.capacity)
-    return false;
-  std::memcpy(kept.bytes + offset, bytes.data(), bytes.size());
+  // Else the place has been given to another entry since.
+  if (entry.made != record.sequence) return true;
+  const auto place = kept.place(record.subject);
+  if (bytes.size() > entry.capacity || entry.capacity > place.size()) return false;
+  std::memcpy(place.data(), bytes.data(), bytes.size());
   entry.bytes = bytes.size();
   DeskMemory::barrier();
   entry.written = 1;

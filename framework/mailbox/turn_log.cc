@@ -76,8 +76,10 @@ void TurnLog::addDone(std::size_t slot, unsigned index, std::uint64_t arrival) {
   record.sequence = arrival;
 }
 
-void TurnLog::addKept(std::size_t entry, std::span<const std::byte> value) {
-  add(LogRecord::kept, value).subject = entry;
+void TurnLog::addKept(KeptId entry, std::span<const std::byte> value) {
+  LogRecord& record = add(LogRecord::kept, value);
+  record.subject = entry.index;
+  record.sequence = entry.made;
 }
 
 TurnLog::Handle TurnLog::addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes) {

@@ -6,7 +6,8 @@
 // message marked as done, the values copied to where they are kept, the messages written to their pipes. A
 // successor (or the root) carries out again what counts (mailbox/recovery.h); doing it twice changes nothing:
 //   done      names the packet by its arrival, which is never used again
-//   kept      comes in the order of the turns, so the last one wins
+//   kept      comes in the order of the turns, so the last one wins; where its place was given to another value,
+//             that is seen
 //   message   carries the number that it was first written with, by which its receiver knows it
 // What has been carried out is released, and its room is used again. A message whose receiver does not read
 // is moved out of the way, before a later turn, so that it never keeps the room of those after it.
@@ -65,7 +66,7 @@ class TurnLog {
     return sizeof(LogRecord) + (content + 7) / 8 * 8;
   }
   void addDone(std::size_t slot, unsigned index, std::uint64_t arrival);
-  void addKept(std::size_t entry, std::span<const std::byte> value);
+  void addKept(KeptId entry, std::span<const std::byte> value);
   Handle addMessage(Destination to, std::int64_t deadline, std::span<const std::byte> bytes);
   // What was added counts from here on. The caller carries it out, and calls carriedOut().
   void commit();

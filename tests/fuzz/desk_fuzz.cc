@@ -58,14 +58,15 @@ std::uint64_t number(FuzzedDataProvider& data, std::uint64_t most) {
 }
 
 void fillKept(KeptMemory& kept, FuzzedDataProvider& data) {
-  kept.entries = number(data, 4);
-  kept.used = number(data, kKeptBytes);
-  for (std::size_t i = 0; i < 4; ++i) {
+  kept.made = number(data, 8);
+  kept.usedSmall = number(data, 3);
+  kept.usedLarge = number(data, 1);
+  for (const std::size_t i : {std::size_t{0}, std::size_t{1}, std::size_t{2}, kSmallKeptPlaces}) {
     KeptEntry& entry = kept.entry[i];
+    entry.made = number(data, 8);
     entry.name[0] = static_cast<char>('a' + number(data, 2));
     entry.fingerprint = number(data, 2);
     entry.capacity = number(data, 2) * 8;
-    entry.offset = number(data, kKeptBytes);
     entry.bytes = number(data, 16);
     entry.written = number(data, 1);
   }
@@ -113,7 +114,7 @@ void fillLog(LogMemory& log, FuzzedDataProvider& data) {
 }
 
 void fill(DeskMemory& memory, FuzzedDataProvider& data) {
-  std::memset(static_cast<void*>(&memory), 0, offsetof(DeskMemory, kept) + offsetof(KeptMemory, bytes));
+  std::memset(static_cast<void*>(&memory), 0, offsetof(DeskMemory, kept) + offsetof(KeptMemory, small));
   // All zeros again, and no time spent on what was not written.
   insist(::madvise(&memory.log, sizeof memory.log, MADV_REMOVE) == 0);
   memory.layout = kDeskLayout;

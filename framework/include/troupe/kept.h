@@ -12,8 +12,8 @@
 // Survives:  the death of the process, however it comes, and of any supervisor but the root. Not the end of the app, nor of the
 //            machine. A child that is deleted, or ends for good, leaves nothing; one that is stopped and restarted by hand goes on.
 // Cost:      that of copying T twice for each turn that changes it. Meant for kilobytes: a value has at most 64 KiB, all of an
-//            actor's 1 MiB, and there are at most 64. Values of an older layout, and those of names that are not used any more, count
-//            too: their places are not used again before the actor goes for good.
+//            actor's 1 MiB, and there are at most 64. Values of names that are not used any more count too, until the actor goes
+//            for good: an actor that is to use them again finds them. Older layouts don't count once a newer one has a value.
 // Layout:    a value is found again by its name. Where its type's name, size, alignment or `static constexpr std::uint64_t kLayout`
 //            has changed, construction fails with `invalid`, unless a function is given that makes the new from the old:
 //

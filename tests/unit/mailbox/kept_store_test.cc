@@ -5,6 +5,7 @@
 #include <troupe/error.h>
 
 #include <cstring>
+#include <vector>
 
 #include "mailbox/recovery.h"
 
@@ -80,7 +81,7 @@ TEST_F(KeptStoreTest, TheSameLayoutTakesTheSamePlace) {
     keep();
     restart();
   }
-  EXPECT_EQ(memory_->kept.entries, 1U);
+  EXPECT_EQ(memory_->kept.made, 1U);
 }
 
 TEST_F(KeptStoreTest, AnotherLayoutTakesANewPlaceAndTheOldOneCountsUntilIt) {
@@ -115,6 +116,99 @@ TEST_F(KeptStoreTest, GoingBackToAnEarlierLayoutDoesNotBringBackItsValue) {
   EXPECT_EQ(found("name"), "back");
 }
 
+TEST_F(KeptStoreTest, ALayoutMayChangeAnyNumberOfTimes) {
+  std::string value;
+  for (std::uint64_t layout = 1; layout <= 1000; ++layout) {
+    restart();
+    if (layout > 1) {
+      EXPECT_EQ(found("name"), "v" + std::to_string(layout - 1));
+    }
+    value = "v" + std::to_string(layout);
+    store_->touch(add("name", value, layout, layout % 3 == 0 ? kLargestKept : 16));
+    keep();
+  }
+  EXPECT_LE(memory_->kept.usedSmall + memory_->kept.usedLarge, 4U);
+}
+
+// All at once, where as much is kept as may be.
+TEST_F(KeptStoreTest, TheLayoutsOfAllThatMayBeKeptCanChange) {
+  for (const std::size_t count : {kMostKeptBytes / kLargestKept, kMostKept}) {
+    std::vector<std::string> values(count);
+    for (std::uint64_t layout = 1; layout <= 5; ++layout) {
+      restart();
+      for (std::size_t i = 0; i < count; ++i) {
+        const std::string name = std::to_string(count) + "x" + std::to_string(i);
+        if (layout > 1) {
+          ASSERT_EQ(found(name), "v" + std::to_string(layout - 1));
+        }
+        values[i] = "v" + std::to_string(layout);
+        store_->touch(add(name, values[i], layout, kMostKeptBytes / count));
+      }
+      keep();
+    }
+    std::memset(static_cast<void*>(&memory_->kept), 0, sizeof memory_->kept);
+  }
+}
+
+// A start that fails again and again, each time as another version.
+TEST_F(KeptStoreTest, WhatWasNeverCommittedTakesNoPlaceFromTheNext) {
+  std::string value = "good";
+  store_->touch(add("name", value));
+  keep();
+  for (std::uint64_t layout = 2; layout < 1000; ++layout) {
+    restart();
+    std::string other = "bad";
+    store_->touch(add("name", other, layout));
+  }
+  restart();
+  EXPECT_EQ(found("name"), "good");
+  store_->touch(add("name", value));
+  keep();
+  EXPECT_LE(memory_->kept.usedSmall, 2U);
+}
+
+// A message that nobody reads keeps older records in the log.
+TEST_F(KeptStoreTest, WhatTheLogSaysOfAnEntryIsNotDoneToTheNextOneInItsPlace) {
+  std::string value = "old";
+  const std::vector<std::byte> message(64);
+  log_->addMessage({1, wire::Lane::mailbox}, 0, message);
+  store_->touch(add("name", value));
+  keep();
+  for (std::uint64_t layout = 2; layout <= 3; ++layout) {
+    restart();
+    value = "layout " + std::to_string(layout);
+    store_->touch(add("name", value, layout));
+    keep();
+  }
+  ASSERT_EQ(memory_->kept.usedSmall, 2U) << "the third has the place of the first";
+  ASSERT_EQ(recover(*memory_), Recovered::fine);
+  restart();
+  EXPECT_EQ(found("name"), "layout 3");
+}
+
+// As in an upgrade that fails: the older process goes on, and the newer one has taken places meanwhile.
+TEST_F(KeptStoreTest, AfterAFailedUpgradeThePlacesOfWhatIsNotWrittenYetAreFoundAnew) {
+  std::string written = "written", first = "1st", second = "2nd", theirs = "theirs";
+  store_->touch(add("written", written));
+  keep();
+  const auto a = add("first", first), b = add("second", second);
+  {
+    KeptStore newer(memory_->kept);
+    for (const char* name : {"x", "y", "z"})
+      newer.add(name, 7, 16, [&] { return std::as_bytes(std::span(theirs.data(), theirs.size())); });
+  }
+  store_->reload();
+  store_->touch(a);
+  store_->touch(b);
+  keep();
+  ASSERT_EQ(recover(*memory_), Recovered::fine);
+  restart();
+  EXPECT_EQ(found("written"), "written");
+  EXPECT_EQ(found("first"), "1st");
+  EXPECT_EQ(found("second"), "2nd");
+  EXPECT_EQ(found("x"), "nothing");
+}
+
 TEST_F(KeptStoreTest, RefusesWhatHasNoPlace) {
   std::string value;
   add("taken", value);
@@ -134,22 +228,22 @@ TEST_F(KeptStoreTest, MemoryThatMakesNoSenseIsRefusedAndNeverLeftForOtherMemory)
   keep();
   KeptMemory& kept = memory_->kept;
   const KeptEntry good = kept.entry[0];
-  for (const std::uint64_t offset : {kKeptBytes, kKeptBytes - 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
+  for (const std::uint64_t capacity : {kSmallKept + 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
     kept.entry[0] = good;
-    kept.entry[0].offset = offset;
+    kept.entry[0].capacity = capacity;
     restart();
-    EXPECT_THROW(found("name"), Error) << offset;
-    EXPECT_THROW(add("name", value), Error) << offset;
+    EXPECT_THROW(found("name"), Error) << capacity;
+    EXPECT_THROW(add("name", value), Error) << capacity;
   }
   kept.entry[0] = good;
   kept.entry[0].bytes = 17;
   restart();
   EXPECT_THROW(found("name"), Error);
   kept.entry[0] = good;
-  for (const std::uint64_t used : {kKeptBytes + 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
-    kept.used = used;
+  for (const std::uint64_t used : {kSmallKeptPlaces + 1, ~std::uint64_t{0}, ~std::uint64_t{15}}) {
+    kept.usedSmall = kept.usedLarge = used;
     restart();
-    EXPECT_NE(refusal("new"), "") << used;
+    EXPECT_EQ(found("name"), "first") << used;
   }
 }
 

@@ -64,7 +64,7 @@ class Image {
   static void each(DeskMemory& memory, Do&& act) {
     auto* const base = reinterpret_cast<std::byte*>(&memory);
     act(base, offsetof(DeskMemory, lastFrom));
-    act(reinterpret_cast<std::byte*>(&memory.kept), offsetof(KeptMemory, bytes) + 512);
+    act(reinterpret_cast<std::byte*>(&memory.kept), offsetof(KeptMemory, small) + 512);
     act(reinterpret_cast<std::byte*>(&memory.log.extent), 8);
     act(memory.log.bytes, kEdge);
     act(memory.log.bytes + kLogBytes - kEdge, kEdge);

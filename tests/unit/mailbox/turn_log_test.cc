@@ -23,13 +23,17 @@ Bytes messageOf(std::uint64_t number, std::size_t bytes) {
   return message;
 }
 
+constexpr std::size_t kKeptEach = kMostKeptBytes / kMostKept;
+KeptId keptId(std::size_t entry) { return {kSmallKeptPlaces + entry, entry + 1}; }
+
 class TurnLogTest : public testing::Test {
  protected:
   TurnLogTest() : memory_(os::makeSharedMemory("desk", kDeskBytes)) {
     memory_->layout = kDeskLayout;
-    memory_->kept.entries = kKeptEntries;
-    for (std::size_t i = 0; i < kKeptEntries; ++i)
-      memory_->kept.entry[i].capacity = kKeptBytes / kKeptEntries;
+    for (std::size_t i = 0; i < kMostKept; ++i) {
+      memory_->kept.entry[kSmallKeptPlaces + i].made = i + 1;
+      memory_->kept.entry[kSmallKeptPlaces + i].capacity = kKeptEach;
+    }
     restart();
   }
   // The next process, which finds what is expected.
@@ -153,11 +157,11 @@ TEST_F(TurnLogTest, SaysNoBeforeItsRoomIsUsedUp) {
 // Where nobody reads, the largest turns still find room.
 TEST_F(TurnLogTest, HasRoomForTheLargestTurnsBesideAllThatItMayHold) {
   for (std::uint64_t i = 0; send(1 + i % 5, 1 + i * 37 % 4000); ++i) {}
-  const Bytes value(kKeptBytes / kKeptEntries);
-  constexpr std::size_t kKept = kKeptEntries * TurnLog::bytesOf(kKeptBytes / kKeptEntries);
+  const Bytes value(kKeptEach);
+  constexpr std::size_t kKept = kMostKept * TurnLog::bytesOf(kKeptEach);
   for (int turn = 0; turn < 60; ++turn) {
     ASSERT_NO_THROW(log_->makeRoom(kKept)) << turn;
-    for (std::size_t entry = 0; entry < kKeptEntries; ++entry) log_->addKept(entry, value);
+    for (std::size_t entry = 0; entry < kMostKept; ++entry) log_->addKept(keptId(entry), value);
     commit();
   }
   restart();
@@ -168,7 +172,7 @@ TEST_F(TurnLogTest, HasRoomForTheLargestTurnsBesideAllThatItMayHold) {
   for (int turn = 0; turn < 60; ++turn) {
     ASSERT_NO_THROW(log_->makeRoom(kKept + 256 * TurnLog::bytesOf(4000))) << turn;
     for (int i = 0; i < 256; ++i) add(9, 4000);
-    for (std::size_t entry = 0; entry < kKeptEntries; ++entry) log_->addKept(entry, value);
+    for (std::size_t entry = 0; entry < kMostKept; ++entry) log_->addKept(keptId(entry), value);
     commit();
     while (waiting_[9].size() > 200) release(9);
   }
@@ -213,10 +217,10 @@ TEST_P(RandomTurns, LoseNothingAndKeepTheOrderOfEachDestination) {
     if (upTo(200) == 0) stuck = random() & random() & 0xff;
     const bool keeps = upTo(4) == 0;
     const std::size_t messages = upTo(upTo(50) == 0 ? 60 : 4);
-    const std::size_t keeping = keeps ? kKeptBytes / kKeptEntries : 0;
+    const std::size_t keeping = keeps ? kKeptEach : 0;
     ASSERT_NO_THROW(log_->makeRoom(TurnLog::bytesOf(0) + TurnLog::bytesOf(keeping) +
                                    messages * TurnLog::bytesOf(largest)));
-    if (keeps) log_->addKept(upTo(kKeptEntries - 1), Bytes(upTo(keeping)));
+    if (keeps) log_->addKept(keptId(upTo(kMostKept - 1)), Bytes(upTo(keeping)));
     if (upTo(3) != 0) log_->addDone(upTo(kDeskSlots - 1), static_cast<unsigned>(upTo(63)), random());
     for (std::size_t i = 0; i < messages; ++i) add(upTo(7), upTo(largest));
     // Now and then a turn is given up.
