@@ -65,7 +65,8 @@ class Self {
   SupervisorRef supervisor() const;
 
   Task<> sleepFor(Duration duration);
-  // Runs a task beside what else this actor does. It is cancelled when the actor stops; an exception that leaves it is a crash.
+  // Runs a task beside what else this actor does. It is cancelled when the actor stops, a little after run(), or the function of
+  // App::main, has ended: so it must not refer to variables of theirs. An exception that leaves it is a crash.
   void spawn(Task<> task);
   Monitor monitor(const RefBase& actor);
 
