@@ -99,14 +99,7 @@ ActorProcess::ActorProcess(Assignment assignment)
                .idle = [this] { handingOver_ ? letGoWhenIdle() : windDown(); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
-  loop_.beforeSleep([this] {
-    if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
-    outbox_.flush();
-    bodies_.rest();
-    if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
-    endWhenDrained();
-    return false;
-  });
+  loop_.beforeSleep([this] { return beforeSleep(); });
 }
 
 void ActorProcess::run() {

@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "actor/bodies.h"
+#include "actor/eagerness.h"
 #include "actor/monitors.h"
 #include "actor/pending_calls.h"
 #include "actor/requests.h"
@@ -98,6 +99,10 @@ class ActorProcess {
   void drain();
   void windDown();
   void endWhenDrained();
+  // waiting.cc
+  bool beforeSleep();
+  void settle();
+  bool lookAgain();
   void giveUpUnsent();
   [[noreturn]] void crash(std::exception_ptr exception);
   [[noreturn]] void end(const ExitReason& reason);
@@ -145,6 +150,10 @@ class ActorProcess {
   bool handingOver_ = false;
   bool draining_ = false;
   unsigned operations_ = 0;
+  Eagerness eagerness_;
+  std::uint64_t arrivals_ = 0;  // when it last looked
+  bool coreToSpare_ = false;
+  loop::Clock::time_point coresCounted_ = {};
 };
 
 }  // namespace troupe::actor

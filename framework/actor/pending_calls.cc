@@ -120,6 +120,7 @@ void PendingCalls::readSome(unsigned most) {
   for (unsigned i = 0; i < most && *alive && !paused_; ++i) {
     const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
     if (read.state != os::PipeState::done) return;
+    ++arrivals_;
     wire::PacketView view;
     const auto fault = wire::PacketView::parse(packet_.data(), read.bytes, view);
     if (fault != wire::PacketFault::none) {

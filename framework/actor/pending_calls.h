@@ -82,6 +82,12 @@ class PendingCalls {
   void goOn();
 
   std::size_t size() const { return calls_.size(); }
+  // Takes a packet of replies, if there is one and somebody waits for any, though nobody has said so.
+  void look() {
+    if (!calls_.empty()) readSome(1);
+  }
+  // Packets of replies that were read.
+  std::uint64_t arrivals() const { return arrivals_; }
 
  private:
   bool place(const detail::PendingCall& call, std::span<const std::byte> message);
@@ -106,6 +112,7 @@ class PendingCalls {
   Bodies& bodies_;
   std::vector<Parked> parked_;
   bool paused_ = false;
+  std::uint64_t arrivals_ = 0;
   os::Fd lane_;
   Fault fault_;
   std::uint64_t lastId_;

@@ -107,11 +107,16 @@ void Server::watchMailbox() {
                                                                 : loop::Interest::none);
 }
 
+void Server::look() {
+  if (canTake() && !desk_.full() && !desk_.keptBack()) serveSome();
+}
+
 void Server::serveSome() {
   for (unsigned i = 0; i < kBurst; ++i) {
     if (!canTake()) return watchMailbox();
     const auto message = desk_.next();
     if (!message) return watchMailbox();
+    ++arrivals_;
     handle(*message);
   }
   // There may be more on the desk, of which the pipe knows nothing.

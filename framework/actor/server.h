@@ -37,6 +37,10 @@ class Server {
   void stopTaking();
   void goOnTaking();
   bool turnOpen() const { return open_ > 0; }
+  // Takes what is there now, though nobody has said so.
+  void look();
+  // Messages that were taken.
+  std::uint64_t arrivals() const { return arrivals_; }
   // A message that the desk kept back may be taken now.
   void bodiesArrived();
 
@@ -81,6 +85,7 @@ class Server {
   bool stopped_ = false;
   bool posted_ = false;
   unsigned open_ = 0;
+  std::uint64_t arrivals_ = 0;
   std::size_t heldBack_ = 0;  // bytes of casts, of all turns that are open
   loop::TaskGroup handlers_;
   loop::Poll mailbox_;

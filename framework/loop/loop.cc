@@ -64,10 +64,16 @@ void Loop::State::beforePoll() {
     // Called through a copy: it may replace itself.
     if (const auto ask = hook) more = ask();
   });
-  if (more || !posted.empty())
-    stayAwake();
-  else
-    uv_idle_stop(&idle);
+  lastSleep = Duration::zero();
+  asleepSince = {};
+  if (more || !posted.empty()) return stayAwake();
+  uv_idle_stop(&idle);
+  asleepSince = Clock::now();
+}
+
+void Loop::State::woken() {
+  if (asleepSince == Clock::time_point()) return;
+  lastSleep = Clock::now() - std::exchange(asleepSince, {});
 }
 
 void Loop::State::runPosted() {
@@ -154,6 +160,10 @@ void Loop::post(std::function<void()> work) {
 void Loop::beforeSleep(std::function<bool()> hook) {
   if (state_->usable()) state_->hook = std::move(hook);
 }
+
+bool Loop::hasPosted() const { return !state_->posted.empty(); }
+
+Duration Loop::lastSleep() const { return state_->lastSleep; }
 
 void Loop::abandon() {
   state_->abandoned = true;

@@ -45,6 +45,10 @@ class Loop {
   // Called each time before the loop would sleep, after all ready events were handled; where one returns true
   // there is more to do and the loop does not sleep. Removed by giving an empty function.
   void beforeSleep(std::function<bool()> hook);
+  // There is work that was posted and has not begun.
+  bool hasPosted() const;
+  // How long the last sleep was, where a descriptor's readiness ended it; zero otherwise.
+  Duration lastSleep() const;
 
   // The process is to end when what it has begun is over: nothing more is to be begun. Tells the DrainNotices.
   void drain();

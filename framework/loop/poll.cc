@@ -58,6 +58,7 @@ struct Poll::State final : HandleState {
   }
 
   void ready(int status, int events) {
+    loop().woken();
     // Level-triggered: what is passed over now comes again.
     if (!failing()) {
       // An error is for the caller's own read or write to find.

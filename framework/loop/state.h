@@ -25,6 +25,8 @@ struct Loop::State {
   std::deque<std::function<void()>> posted;
   std::function<bool()> hook;
   std::vector<DrainNotice*> notices;
+  Clock::time_point asleepSince = {};  // the epoch: it is not asleep
+  Duration lastSleep = {};
   bool draining = false;
   std::exception_ptr failure;  // what run() is to throw
   bool running = false;
@@ -40,6 +42,7 @@ struct Loop::State {
   void close();
   void stayAwake();
   void beforePoll();
+  void woken();
   void runPosted();
   // libuv is C: no exception may pass through it. After one, no other callback runs.
   void guard(const std::function<void()>& work);

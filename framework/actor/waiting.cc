@@ -1,0 +1,57 @@
+// What an actor's process does before it sleeps.
+#include "actor/actor_process.h"
+#include "os/cores.h"
+
+namespace troupe::actor {
+
+namespace {
+// So long it goes on without the event loop: the timers, and descriptors other than mailbox and reply lane, wait meanwhile.
+constexpr auto kLongest = std::chrono::microseconds(200);
+constexpr auto kCountCores = std::chrono::milliseconds(5);
+}  // namespace
+
+bool ActorProcess::beforeSleep() {
+  settle();
+  return lookAgain();
+}
+
+void ActorProcess::settle() {
+  if (!server_.turnOpen() && !outbox_.paused()) journal_.keep();
+  outbox_.flush();
+  bodies_.rest();
+  if (draining_ && background_.size() == 0 && loop_.drainNotices() == 0) windDown();
+  endWhenDrained();
+}
+
+// True where something has come meanwhile.
+bool ActorProcess::lookAgain() {
+  const auto arrivals = [this] { return server_.arrivals() + calls_.arrivals(); };
+  const auto slept = loop_.lastSleep();
+  if (slept != loop::Duration::zero() && arrivals() != arrivals_) eagerness_.slept(slept);
+  arrivals_ = arrivals();
+  const auto howLong = eagerness_.howLong();
+  if (howLong == loop::Duration::zero() || ending_ || loop_.hasPosted()) return false;
+  const auto began = loop::Clock::now();
+  if (began - coresCounted_ > kCountCores) {
+    coresCounted_ = began;
+    coreToSpare_ = os::coreToSpare();
+  }
+  if (!coreToSpare_) return false;
+  auto until = began + howLong;
+  bool found = false;
+  for (auto now = began; now < until; now = loop::Clock::now()) {
+    server_.look();
+    calls_.look();
+    if (arrivals() == arrivals_) continue;
+    arrivals_ = arrivals();
+    found = true;
+    eagerness_.found();
+    settle();
+    if (ending_ || loop_.hasPosted() || now - began > kLongest) return true;
+    until = loop::Clock::now() + howLong;
+  }
+  if (!found) eagerness_.foundNothing();
+  return false;
+}
+
+}  // namespace troupe::actor
