@@ -34,7 +34,7 @@ mailbox::Destination mailboxOf(const detail::PendingCall& call) {
 // The call that a large reply is for; 0, where it is none.
 std::uint64_t callOf(std::span<const capnp::word> words) {
   const wire::IncomingMessage message(words);
-  return message.envelope().isResult() ? message.envelope().getResult().getCall() : 0;
+  return message.head().kind == wire::EnvelopeHead::result ? message.head().number : 0;
 }
 
 }  // namespace
@@ -167,14 +167,14 @@ void PendingCalls::onMessage(ActorId sender, std::span<const capnp::word> words)
       return;
     }
     const auto owned = std::make_shared<OwnedReply>(words, bodies_.open(sender, words));
-    const auto envelope = owned->message.envelope();
-    if (envelope.isResult()) {
-      id = envelope.getResult().getCall();
+    const wire::EnvelopeHead& head = owned->message.head();
+    id = head.number;
+    if (head.kind == wire::EnvelopeHead::result) {
       reply.emplace(owned, owned->message.checkedBody(), owned->message.body());
-    } else if (envelope.isError()) {
-      id = envelope.getError().getCall();
-      const auto text = envelope.getError().getMessage();
-      error.emplace(wire::errorKind(envelope.getError().getKind()), std::string(text.cStr(), text.size()));
+    } else if (head.kind == wire::EnvelopeHead::error) {
+      const auto told = owned->message.envelope().getError();
+      const auto text = told.getMessage();
+      error.emplace(wire::errorKind(told.getKind()), std::string(text.cStr(), text.size()));
     } else {
       fault_("a message on the reply lane is no reply");
       return;

@@ -1,6 +1,9 @@
 #include <troupe/ref.h>
 
+#include <array>
+
 #include "actor/actor_process.h"
+#include "wire/envelope_head.h"
 #include "wire/message.h"
 #include "wire/reference.h"
 
@@ -136,20 +139,97 @@ void CastHandle::check() const {
                   ": no room in its mailbox and this actor's outbox; co_await the cast to wait for room");
 }
 
+namespace {
+
+void checkSomebody(const RefBase& to, const char* name) {
+  if (!to)
+    throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
+}
+
+std::string described(const RefBase& to, const char* name) { return std::string(name) + " of " + to.path(); }
+
+// With the number and the deadline that its message is to say.
+std::shared_ptr<PendingCall> newCall(const RefBase& to, const char* name) {
+  auto& process = actor::ActorProcess::current();
+  auto call = std::make_shared<PendingCall>();
+  call->method = described(to, name);
+  process.checkMaySend([&] { return "calling " + call->method; });
+  call->calls = &process.calls();
+  call->id = process.calls().nextId();
+  call->callee = to.id();
+  call->within = to.deadline();
+  if (call->callee == process.id()) {
+    throw Error(ErrorKind::invalid,
+                "calling " + call->method + ": an actor that calls itself would wait for itself");
+  }
+  // What lies beyond the end of the clock is for ever too.
+  const auto now = loop::Clock::now();
+  if (call->within < loop::Clock::time_point::max() - now) call->deadline = now + call->within;
+  return call;
+}
+
+// As an envelope says it.
+std::int64_t deadlineOf(const PendingCall& call) {
+  if (call.deadline == loop::Clock::time_point::max()) return 0;
+  return std::chrono::nanoseconds(call.deadline.time_since_epoch()).count();
+}
+
+CastHandle sendCast(const RefBase& to, const char* name, std::span<const std::byte> message) {
+  const mailbox::Destination mailbox{.actor = to.id(), .lane = wire::Lane::mailbox};
+  auto turn = actor::Server::currentTurn();
+  auto& server = actor::ActorProcess::current().server();
+  if (server.cast(mailbox, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
+  return CastHandle(std::make_shared<PendingCast>(mailbox, described(to, name), message, std::move(turn)));
+}
+
+// Used by one message at a time: it is sent, or stored, before the next one is begun.
+struct PlainMemory {
+  std::array<std::uint64_t, wire::kMaxMessageBytes / sizeof(std::uint64_t)> words;
+  std::optional<wire::PlainEnvelope> envelope;
+};
+PlainMemory& plainMemory() {
+  static PlainMemory memory;
+  return memory;
+}
+
+}  // namespace
+
+bool PlainDraft::fits(std::size_t words) {
+  return words <= wire::kMaxMessageBytes / sizeof(std::uint64_t) - wire::PlainEnvelope::kHeadWords;
+}
+
+std::uint64_t* PlainDraft::begin(std::uint64_t interfaceId, std::uint16_t method, bool isCall,
+                                 unsigned dataWords, unsigned pointers, std::size_t more) {
+  checkSomebody(to_, name_);
+  const auto kind = isCall ? wire::EnvelopeHead::call : wire::EnvelopeHead::cast;
+  plainMemory().envelope.emplace(plainMemory().words, kind, interfaceId, method, dataWords, pointers, more);
+  return plainMemory().envelope->params();
+}
+
+CallHandle PlainDraft::call() {
+  auto call = newCall(to_, name_);
+  auto& envelope = *plainMemory().envelope;
+  envelope.setCall(call->id, deadlineOf(*call));
+  call->calls->start(call, envelope.framed());
+  return CallHandle(std::move(call));
+}
+
+CastHandle PlainDraft::cast() {
+  actor::ActorProcess::current().checkMaySend([this] { return "casting " + described(to_, name_); });
+  return sendCast(to_, name_, plainMemory().envelope->framed());
+}
+
 struct Draft::State {
   RefBase to;
   std::uint64_t interfaceId;
   std::uint16_t method;
   const char* name;
   wire::OutgoingMessage message{&actor::ActorProcess::current().arena()};
-
-  std::string described() const { return std::string(name) + " of " + to.path(); }
 };
 
 Draft::Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name)
     : state_(new State{to, interfaceId, method, name}) {
-  if (!to)
-    throw Error(ErrorKind::invalid, std::string("sending ") + name + ": the reference refers to nobody");
+  checkSomebody(to, name);
 }
 
 Draft::~Draft() = default;
@@ -157,45 +237,24 @@ Draft::~Draft() = default;
 capnp::AnyPointer::Builder Draft::body() { return state_->message.body(); }
 
 CallHandle Draft::call() {
-  auto& process = actor::ActorProcess::current();
-  auto call = std::make_shared<PendingCall>();
-  call->method = state_->described();
-  const auto purpose = [&] { return "calling " + call->method; };
-  process.checkMaySend(purpose);
-  call->calls = &process.calls();
-  call->id = process.calls().nextId();
-  call->callee = state_->to.id();
-  call->within = state_->to.deadline();
-  if (call->callee == process.id()) {
-    throw Error(ErrorKind::invalid,
-                "calling " + call->method + ": an actor that calls itself would wait for itself");
-  }
+  auto call = newCall(state_->to, state_->name);
   auto envelope = state_->message.envelope().initCall();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);
   envelope.setCall(call->id);
-  // What lies beyond the end of the clock is for ever too.
-  const auto now = loop::Clock::now();
-  if (call->within < loop::Clock::time_point::max() - now) {
-    call->deadline = now + call->within;
-    envelope.setDeadline(std::chrono::nanoseconds(call->deadline.time_since_epoch()).count());
-  }
-  process.calls().start(call, state_->message.finish(purpose));
+  envelope.setDeadline(deadlineOf(*call));
+  const auto purpose = [&] { return "calling " + call->method; };
+  call->calls->start(call, state_->message.finish(purpose));
   return CallHandle(std::move(call));
 }
 
 CastHandle Draft::cast() {
-  auto& process = actor::ActorProcess::current();
-  const auto purpose = [&] { return "casting " + state_->described(); };
-  process.checkMaySend(purpose);
+  const auto purpose = [&] { return "casting " + described(state_->to, state_->name); };
+  actor::ActorProcess::current().checkMaySend(purpose);
   auto envelope = state_->message.envelope().initCast();
   envelope.setInterface(state_->interfaceId);
   envelope.setMethod(state_->method);
-  const auto message = state_->message.finish(purpose);
-  const mailbox::Destination to{.actor = state_->to.id(), .lane = wire::Lane::mailbox};
-  auto turn = actor::Server::currentTurn();
-  if (process.server().cast(to, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
-  return CastHandle(std::make_shared<PendingCast>(to, state_->described(), message, std::move(turn)));
+  return sendCast(state_->to, state_->name, state_->message.finish(purpose));
 }
 
 }  // namespace detail

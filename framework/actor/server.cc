@@ -228,27 +228,19 @@ void Server::handle(const mailbox::Desk::Message& message) {
 
 // What the message asks for. False where it is none of this actor's business.
 bool Server::begin(Turn::State& turn) {
-  const auto envelope = turn.incoming.envelope();
-  if (envelope.isCall()) {
-    const auto call = envelope.getCall();
-    turn.isCall = true;
-    turn.call = call.getCall();
-    turn.interfaceId = call.getInterface();
-    turn.method = call.getMethod();
-    if (call.getDeadline() != 0) {
-      turn.deadline = loop::Clock::time_point(std::chrono::nanoseconds(call.getDeadline()));
-      // Nobody waits for it any more.
-      if (turn.deadline <= loop::Clock::now()) return false;
-    }
-    return true;
+  const wire::EnvelopeHead& head = turn.incoming.head();
+  if (head.kind != wire::EnvelopeHead::call && head.kind != wire::EnvelopeHead::cast) {
+    hooks_.fault("a message in the mailbox is neither a call nor a cast");
+    return false;
   }
-  if (envelope.isCast()) {
-    turn.interfaceId = envelope.getCast().getInterface();
-    turn.method = envelope.getCast().getMethod();
-    return true;
-  }
-  hooks_.fault("a message in the mailbox is neither a call nor a cast");
-  return false;
+  turn.isCall = head.kind == wire::EnvelopeHead::call;
+  turn.call = head.number;
+  turn.interfaceId = head.interface;
+  turn.method = head.method;
+  if (head.deadline == 0) return true;
+  turn.deadline = loop::Clock::time_point(std::chrono::nanoseconds(head.deadline));
+  // False where nobody waits for it any more.
+  return turn.deadline > loop::Clock::now();
 }
 
 void Server::dispatch(std::shared_ptr<Turn::State> state) {

@@ -63,28 +63,6 @@ bool Checks::hasPointers(Node structNode) const {
   return false;
 }
 
-bool Checks::isFlat(Node structNode) const {
-  for (const auto field : structNode.getStruct().getFields()) {
-    const bool flat = field.isGroup() ? isFlat(schema_.node(field.getGroup().getTypeId()))
-                                      : isFlat(field.getSlot().getType());
-    if (!flat) return false;
-  }
-  return true;
-}
-
-bool Checks::isFlat(SchemaType type) const {
-  switch (type.which()) {
-    case Type::LIST: {
-      // Structs, and elements of nothing, may take no room, and a list pretend to hold millions of them.
-      const auto element = type.getList().getElementType();
-      return !isPointer(element) && !element.isVoid();
-    }
-    case Type::STRUCT: return !hasPointers(schema_.node(type.getStruct().getTypeId()));
-    case Type::ANY_POINTER: return false;
-    default: return true;
-  }
-}
-
 std::string Checks::callOf(Node structNode, const std::vector<CppType>& arguments) {
   const bool fresh = defined_.insert(structNode.getId()).second;
   if (fresh) {

@@ -22,9 +22,6 @@ class Checks {
   // Empty where nothing can be malformed.
   std::string functionFor(NodeId params, Brand brand);
 
-  // True where all that it reads is plain data behind the struct's own pointers.
-  bool isFlat(NodeId params) const { return isFlat(schema_.node(params)); }
-
   // All functions asked for, and those that they call.
   std::string code() const;
   // Whether the code calls for <capnp/dynamic.h>.
@@ -32,8 +29,6 @@ class Checks {
 
  private:
   bool hasPointers(Node structNode) const;
-  bool isFlat(Node structNode) const;
-  bool isFlat(SchemaType type) const;
   void define(Node structNode);
   std::string callOf(Node structNode, const std::vector<CppType>& arguments);
   std::string nameOf(Node structNode);

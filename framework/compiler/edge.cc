@@ -28,20 +28,25 @@ std::string fullName(const EdgeContext& context, Node interface, Method method) 
 
 // --- RefMethods ------------------------------------------------------------------------------------------
 
-// One parameter of a short form, and the statement that puts it into the message.
+// One parameter of a short form, and the statements that put it into the message: with a builder, and with PlainParams, if they can.
 struct Argument {
   std::string declaration;
   std::string statement;
+  std::string plainStatement = {};
+  std::string words = {};  // that it takes beside its struct, as an expression
 };
 
 std::optional<Argument> plainArgument(const EdgeContext& context, Field field, const Bindings& bound) {
   const auto type = field.getSlot().getType();
   const auto name = parameterName(cppNameOf(field));
   const auto set = str("params.set", titleCase(cppNameOf(field)));
+  const auto plain = field.getSlot().getHadExplicitDefault()
+                         ? std::string()
+                         : str("params.set(", field.getSlot().getOffset(), ", ", name, ");");
   const auto copy = str(name, ".copyTo(params.init", titleCase(cppNameOf(field)), "(", name, ".size()));");
   switch (type.which()) {
-    case Type::TEXT: return Argument{"TextArg " + name, copy};
-    case Type::DATA: return Argument{"DataArg " + name, copy};
+    case Type::TEXT: return Argument{"TextArg " + name, copy, plain, name + ".words()"};
+    case Type::DATA: return Argument{"DataArg " + name, copy, plain, name + ".words()"};
     case Type::INTERFACE: {
       const auto interface = context.schema.typeOf(type, bound);
       return Argument{str("const Ref<", interface.spell(), ">& ", name), str(set, "(", name, ");")};
@@ -50,7 +55,8 @@ std::optional<Argument> plainArgument(const EdgeContext& context, Field field, c
     case Type::STRUCT:
     case Type::ANY_POINTER: return std::nullopt;
     default:
-      return Argument{str(context.schema.typeOf(type, bound).spell(), " ", name), str(set, "(", name, ");")};
+      return Argument{str(context.schema.typeOf(type, bound).spell(), " ", name), str(set, "(", name, ");"),
+                      plain};
   }
 }
 
@@ -82,20 +88,38 @@ std::optional<std::vector<Argument>> shortForm(const EdgeContext& context, Metho
   return arguments;
 }
 
-std::string shortFormCode(const Method& method, const std::vector<Argument>& arguments) {
+std::string shortFormCode(const EdgeContext& context, Method method, const std::vector<Argument>& arguments) {
   std::vector<std::string> declarations;
   std::string statements;
+  std::string plainStatements;
+  std::string words = "0";
+  bool plain = true;
   for (const auto& argument : arguments) {
     declarations.push_back(argument.declaration);
     statements += "      " + argument.statement + "\n";
+    plainStatements += "      " + argument.plainStatement + "\n";
+    if (!argument.words.empty()) words += " + " + argument.words;
+    plain = plain && !argument.plainStatement.empty();
   }
-  return expand(
-      R"(  auto $name$($arguments$) const {
+  const auto params = context.schema.node(method.getParamStructType()).getStruct();
+  return expand(plain ? R"(  auto $name$($arguments$) const {
+    return this->$name$(plainFill<$data$, $pointers$>($words$, [&](auto params) {
+$statements$    }, [&](PlainParams& params) {
+$plainStatements$    }));
+  }
+)"
+                      : R"(  auto $name$($arguments$) const {
     return this->$name$([&](auto params) {
 $statements$    });
   }
 )",
-      {{"name", cppNameOf(method)}, {"arguments", join(declarations, ", ")}, {"statements", statements}});
+                {{"name", cppNameOf(method)},
+                 {"arguments", join(declarations, ", ")},
+                 {"data", str(params.getDataWordCount())},
+                 {"pointers", str(params.getPointerCount())},
+                 {"words", words},
+                 {"statements", statements},
+                 {"plainStatements", plainStatements}});
 }
 
 std::string methodComment(const EdgeContext& context, Node interface, unsigned index) {
@@ -117,8 +141,7 @@ std::string methodComment(const EdgeContext& context, Node interface, unsigned i
 std::string checkCode(const EdgeContext& context, NodeId type, Brand brand, const std::string& reader) {
   const auto function = context.checks.functionFor(type, brand);
   if (function.empty()) return "NothingToCheck{}";
-  const auto check = str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
-  return context.checks.isFlat(type) ? str("FlatCheck{", check, "}") : check;
+  return str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
 }
 
 // `fill` is the expression that fills the parameters.
@@ -156,7 +179,7 @@ std::string refMethodCode(const EdgeContext& context, Node interface, unsigned i
                         {{"name", cppNameOf(method)},
                          {"send", sendCode(context, interface, index, str("[](const ", builder, "&) {}"))}});
   }
-  if (arguments) out += shortFormCode(method, *arguments);
+  if (arguments) out += shortFormCode(context, method, *arguments);
   return out + expand(R"(  template <class Fill>
     requires std::invocable<Fill&, $builder$>
   auto $name$(Fill&& fill) const {

@@ -41,11 +41,11 @@ constexpr std::array<std::string_view, 6> kRefMembers = {"deadline", "id",      
                                                          "sendCall", "sendCast", "within"};
 
 // What generated code names itself, besides parameters.
-constexpr std::array<std::string_view, 2> kFunctionLocals = {"fill", "params"};
-constexpr std::array<std::string_view, 15> kTypesInUse = {
-    "DataArg",  "Derived",        "Fill",     "FlatCheck", "HandlerResult",
-    "Handlers", "NothingToCheck", "Protocol", "Ref",       "RefMethods",
-    "Results",  "Self",           "TextArg",  "Turn",      "TypeList"};
+constexpr std::array<std::string_view, 3> kFunctionLocals = {"fill", "params", "plainFill"};
+constexpr std::array<std::string_view, 16> kTypesInUse = {
+    "DataArg",   "Derived",     "Fill",     "HandlerResult", "Handlers",   "NothingToCheck",
+    "PlainFill", "PlainParams", "Protocol", "Ref",           "RefMethods", "Results",
+    "Self",      "TextArg",     "Turn",     "TypeList"};
 
 bool contains(const auto& words, std::string_view word) {
   return std::find(words.begin(), words.end(), word) != words.end();

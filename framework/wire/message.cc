@@ -10,6 +10,7 @@
 
 #include "os/kill_point.h"
 #include "wire/flat_message.h"
+#include "wire/plain.h"
 
 namespace troupe::wire {
 
@@ -264,23 +265,65 @@ capnp::AnyPointer::Reader IncomingMessage::bodyOf(Reader& message) const {
       .getBody();
 }
 
+namespace {
+
+EnvelopeHead headOf(Envelope::Reader envelope) {
+  EnvelopeHead head{.kind = static_cast<std::uint16_t>(envelope.which()),
+                    .large = envelope.getLarge(),
+                    .references = envelope.hasReferences()};
+  switch (envelope.which()) {
+    case Envelope::CALL: {
+      const auto call = envelope.getCall();
+      head.interface = call.getInterface();
+      head.method = call.getMethod();
+      head.number = call.getCall();
+      head.deadline = call.getDeadline();
+      break;
+    }
+    case Envelope::CAST:
+      head.interface = envelope.getCast().getInterface();
+      head.method = envelope.getCast().getMethod();
+      break;
+    case Envelope::RESULT: head.number = envelope.getResult().getCall(); break;
+    case Envelope::ERROR: head.number = envelope.getError().getCall(); break;
+  }
+  return head;
+}
+
+}  // namespace
+
 // Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
-IncomingMessage::IncomingMessage(std::span<const capnp::word> words)
-    : words_(words),
-      unlimited_(asArray(words), unlimitedOptions()),
-      envelope_(unlimited_.getRoot<Envelope>()) {
-  if (!envelope_.hasReferences()) return;
+IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : words_(words) {
+  auto head = isPlain(words) ? wire::headOf(words) : std::nullopt;
+  if (head && !head->references) {
+    head_ = *head;
+    return;
+  }
+  unlimited_.emplace(asArray(words), unlimitedOptions());
+  head_ = headOf(unlimited_->getRoot<Envelope>());
+  if (!head_.references) return;
   checked_.emplace(asArray(words), optionsFor(words.size()));
   capabilities_.emplace(hooksOf(checked_->getRoot<Envelope>(), words.size()));
 }
 
+Envelope::Reader IncomingMessage::envelope() const {
+  return unlimited_ ? unlimited_->getRoot<Envelope>()
+                    : capnp::readMessageUnchecked<Envelope>(words_.data() + 1);
+}
+
+capnp::AnyPointer::Reader IncomingMessage::plainBody() const {
+  return head_.body == nullptr ? capnp::AnyPointer::Reader()
+                               : capnp::readMessageUnchecked<capnp::AnyPointer>(head_.body);
+}
+
 capnp::AnyPointer::Reader IncomingMessage::body() const {
   if (large_) return bodyOf(large_->unlimited);
-  return capabilities_ ? bodyOf(unlimited_) : envelope_.getBody();
+  return unlimited_ ? bodyOf(*unlimited_) : plainBody();
 }
 
 capnp::AnyPointer::Reader IncomingMessage::checkedBody() const {
   if (large_) return bodyOf(large_->checked);
+  if (!unlimited_) return plainBody();
   if (!checked_) checked_.emplace(asArray(words_), optionsFor(words_.size()));
   return bodyOf(*checked_);
 }

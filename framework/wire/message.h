@@ -16,6 +16,7 @@
 
 #include "schemas/envelope.capnp.h"
 #include "wire/arena_memory.h"
+#include "wire/envelope_head.h"
 #include "wire/packet.h"
 #include "wire/reference.h"
 #include "wire/scratch.h"
@@ -109,12 +110,13 @@ class IncomingMessage {
   IncomingMessage(const IncomingMessage&) = delete;
   IncomingMessage& operator=(const IncomingMessage&) = delete;
 
-  Envelope::Reader envelope() const { return envelope_; }
+  const EnvelopeHead& head() const { return head_; }
+  Envelope::Reader envelope() const;
   // A large message has no body before attach().
-  bool isLarge() const { return envelope_.getLarge(); }
+  bool isLarge() const { return head_.large; }
   // Its segments, which must stay while it is used. Errors: kj::Exception, where they are no envelope.
   void attach(std::vector<std::span<const capnp::word>> segments);
-  // For checking: reading more than any honest message of a packet needs, throws.
+  // For checking: reading more than any honest message of a packet needs, throws; unless nobody could read too much of it.
   capnp::AnyPointer::Reader checkedBody() const;
   // For using, once checked: reading is not counted, however often and long it is done.
   capnp::AnyPointer::Reader body() const;
@@ -123,6 +125,7 @@ class IncomingMessage {
   // Bodies with what the references in them stand for; there is no table where there are none.
   template <class Reader>
   capnp::AnyPointer::Reader bodyOf(Reader& message) const;
+  capnp::AnyPointer::Reader plainBody() const;
   struct Large {
     Large(std::span<const std::span<const capnp::word>> from, std::size_t words);
     kj::Array<kj::ArrayPtr<const capnp::word>> segments;
@@ -130,8 +133,9 @@ class IncomingMessage {
     capnp::SegmentArrayMessageReader unlimited;
   };
   std::span<const capnp::word> words_;
-  mutable capnp::FlatArrayMessageReader unlimited_;
-  Envelope::Reader envelope_;
+  // What follows is made for those that are not plain (wire/plain.h).
+  mutable std::optional<capnp::FlatArrayMessageReader> unlimited_;
+  EnvelopeHead head_;
   mutable std::optional<capnp::FlatArrayMessageReader> checked_;
   mutable std::optional<capnp::ReaderCapabilityTable> capabilities_;
   std::unique_ptr<Large> large_;

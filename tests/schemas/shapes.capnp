@@ -63,14 +63,3 @@ interface Canvas {
   keep    @7 (loose :Loose) -> ();
   chain   @8 (first :First) -> ();
 }
-
-interface Depths {
-  # What a message can hold, by how deep it has to be checked.
-  plain   @0 (name :Text, data :Data, numbers :List(UInt16), bits :List(Bool), point :Point) -> stream;
-  structs @1 (points :List(Point)) -> stream;
-  voids   @2 (nothing :List(Void)) -> stream;
-  texts   @3 (names :List(Text)) -> stream;
-  any     @4 (any :AnyPointer) -> stream;
-  nested  @5 (style :Style) -> stream;
-  empty   @6 () -> stream;
-}

@@ -16,8 +16,8 @@ rank='BEGIN {
   for (i = 1; i <= n; ++i) rank[rooms[i]] = i
   doors["os"] = "error exit_reason log"
   doors["loop"] = "strand task"
-  doors["wire"] = "message protocol"
-  doors["actor"] = "actor actor_class argument kept ref self spec supervisor_ref"
+  doors["wire"] = "message plain_params protocol"
+  doors["actor"] = "actor actor_class argument kept ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }

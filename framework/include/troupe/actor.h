@@ -175,13 +175,8 @@ class Actor
 template <class Params, class Check>
 std::optional<typename Params::Reader> Turn::checked(Check& check) const {
   try {
-    const typename Params::Reader in = params().template getAs<Params>();
-    if constexpr (requires { Check::kFlat; }) {
-      check(in);
-    } else {
-      check(checkedParams().template getAs<Params>());
-    }
-    return in;
+    check(checkedParams().template getAs<Params>());
+    return params().template getAs<Params>();
   } catch (const kj::Exception& exception) {
     malformed(exception.getDescription().cStr());
     return std::nullopt;

@@ -11,6 +11,8 @@
 // Threads:   any; nothing here has state.
 #pragma once
 
+#include <troupe/plain_params.h>
+
 #include <capnp/any.h>
 #include <capnp/blob.h>
 
@@ -53,7 +55,7 @@ struct Protocol;
 //     sendCall<Params, Results>(interfaceId, method, name, fill) const
 //     sendCast<Params>(interfaceId, method, name, fill) const
 //
-// which invoke fill(Params::Builder) before they return, and check(Results::Reader) on the reply; it throws kj::Exception
+// which invoke fill(Params::Builder), or what a PlainFill has in its place, before they return, and check(Results::Reader) on the reply; it throws kj::Exception
 // where any part of that is malformed. `name` is "Greeter.greet", for people.
 template <class I, class Derived>
 class RefMethods;
@@ -84,8 +86,11 @@ class TextArg {
 
   // Throws `invalid` where the text is longer than a message can hold.
   unsigned size() const;
-  void copyTo(capnp::Text::Builder to) const {
-    if (!text_.empty()) std::memcpy(to.begin(), text_.data(), text_.size());
+  // What it takes in a message, with its NUL.
+  std::size_t words() const { return PlainParams::wordsOf(text_.size() + 1); }
+  void copyTo(capnp::Text::Builder to) const { copyTo(to.begin()); }
+  void copyTo(void* to) const {
+    if (!text_.empty()) std::memcpy(to, text_.data(), text_.size());
   }
 
  private:
@@ -119,8 +124,10 @@ class DataArg {
 
   // Throws `invalid` where there are more bytes than a message can hold.
   unsigned size() const;
-  void copyTo(capnp::Data::Builder to) const {
-    if (size_ != 0) std::memcpy(to.begin(), data_, size_);
+  std::size_t words() const { return PlainParams::wordsOf(size_); }
+  void copyTo(capnp::Data::Builder to) const { copyTo(to.begin()); }
+  void copyTo(void* to) const {
+    if (size_ != 0) std::memcpy(to, data_, size_);
   }
 
  private:
@@ -128,21 +135,19 @@ class DataArg {
   std::size_t size_;
 };
 
+inline void PlainParams::set(unsigned pointer, const TextArg& text) {
+  text.copyTo(bytes(pointer, std::size_t{text.size()} + 1));
+}
+inline void PlainParams::set(unsigned pointer, const DataArg& data) {
+  data.copyTo(bytes(pointer, data.size()));
+}
+
 // What a handler may return.
 template <class R>
 concept HandlerResult = std::is_void_v<R> || std::same_as<R, Task<void>>;
 
-// A check that reads no more than a few pointers, each of which leads to plain data: it needs no limit.
-template <class Check>
-struct FlatCheck : Check {
-  static constexpr bool kFlat = true;
-};
-template <class Check>
-FlatCheck(Check) -> FlatCheck<Check>;
-
 // The check of parameters in which nothing can be malformed: they hold no pointers.
 struct NothingToCheck {
-  static constexpr bool kFlat = true;
   template <class Reader>
   void operator()(const Reader&) const {}
 };

@@ -16,6 +16,7 @@
 
 #include <troupe/error.h>
 #include <troupe/protocol.h>
+#include <troupe/sending.h>
 #include <troupe/spec.h>
 
 #include <capnp/any.h>
@@ -29,6 +30,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <utility>
 
 namespace troupe {
@@ -59,75 +61,8 @@ class RefBase {
 
 namespace detail {
 
-class PendingCall;
-class PendingCast;
-
 RefBase refOf(capnp::Capability::Client client);
 capnp::Capability::Client clientOf(const RefBase& ref);
-
-// The message of a reply, which it owns.
-class ReplyMessage {
- public:
-  ReplyMessage(std::shared_ptr<const void> owner, capnp::AnyPointer::Reader checked,
-               capnp::AnyPointer::Reader body)
-      : owner_(std::move(owner)), checked_(checked), body_(body) {}
-  // For checking: reading more than an honest message needs, throws. Then body() can be read without a limit.
-  capnp::AnyPointer::Reader checked() const { return checked_; }
-  capnp::AnyPointer::Reader body() const { return body_; }
-
- private:
-  std::shared_ptr<const void> owner_;
-  capnp::AnyPointer::Reader checked_;
-  capnp::AnyPointer::Reader body_;
-};
-
-// A call that was sent. Destroying it abandons the call: a reply that still comes is dropped.
-class CallHandle {
- public:
-  explicit CallHandle(std::shared_ptr<PendingCall> call) : call_(std::move(call)) {}
-  CallHandle(CallHandle&&) noexcept = default;
-  CallHandle& operator=(CallHandle&& other) noexcept;
-  ~CallHandle();
-  bool done() const;
-  void whenDone(std::coroutine_handle<> waiting) const;
-  ReplyMessage take() const;
-  // The reply is malformed: throws `invalid`.
-  [[noreturn]] void malformed(const kj::Exception& what) const;
-
- private:
-  std::shared_ptr<PendingCall> call_;
-};
-
-// A cast that was put into the outbox, or waits for room there.
-class CastHandle {
- public:
-  explicit CastHandle(std::shared_ptr<PendingCast> cast) : cast_(std::move(cast)) {}
-  bool placed() const;
-  // To be awaited even though it is placed: the event loop has its turn now and then.
-  bool ready() const;
-  void whenPlaced(std::coroutine_handle<> waiting);
-  void check() const;
-
- private:
-  std::shared_ptr<PendingCast> cast_;               // null: placed
-  std::shared_ptr<std::coroutine_handle<>> yield_;  // goes on from the loop, unless this is gone by then
-};
-
-// A message being made for an actor.
-class Draft {
- public:
-  Draft(const RefBase& to, std::uint64_t interfaceId, std::uint16_t method, const char* name);
-  ~Draft();
-  Draft(const Draft&) = delete;
-  Draft& operator=(const Draft&) = delete;
-  capnp::AnyPointer::Builder body();
-  CallHandle call();
-  CastHandle cast();
-
- private:
-  struct State;
-  std::unique_ptr<State> state_;
-};
 
 }  // namespace detail
 
@@ -233,12 +168,21 @@ class Ref : public RefBase, public detail::RefMethodsOf<I, Ref<I>, typename Prot
   template <class Params, class Results, class Fill, class Check>
   Call<Results> sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill,
                          const Check&) const {
+    constexpr ReplyCheck<Results> check = [](const typename Results::Reader& results) { Check()(results); };
+    if constexpr (FillsPlainly<std::remove_cvref_t<Fill>>) {
+      if (detail::PlainDraft::fits(fill))
+        return Call<Results>(detail::PlainDraft(*this, interfaceId, method, name, true, fill).call(), check);
+    }
     detail::Draft draft(*this, interfaceId, method, name);
     fill(draft.body().template initAs<Params>());
-    return Call<Results>(draft.call(), [](const typename Results::Reader& results) { Check()(results); });
+    return Call<Results>(draft.call(), check);
   }
   template <class Params, class Fill>
   Cast sendCast(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill) const {
+    if constexpr (FillsPlainly<std::remove_cvref_t<Fill>>) {
+      if (detail::PlainDraft::fits(fill))
+        return Cast(detail::PlainDraft(*this, interfaceId, method, name, false, fill).cast());
+    }
     detail::Draft draft(*this, interfaceId, method, name);
     fill(draft.body().template initAs<Params>());
     return Cast(draft.cast());

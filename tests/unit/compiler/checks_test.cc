@@ -90,25 +90,6 @@ struct AnyPing : Handlers<AnyPing, Ping> {
   void all(AllParams, AllResults) {}
 };
 
-struct AnyDepths : Handlers<AnyDepths, Depths> {
-  void plain(PlainParams) {}
-  void structs(StructsParams) {}
-  void voids(VoidsParams) {}
-  void texts(TextsParams) {}
-  void any(AnyParams) {}
-  void nested(NestedParams) {}
-  void empty(EmptyParams) {}
-};
-
-// Says of a method whether its check needs no limit.
-struct IsFlat {
-  template <class P, class Check, class Handler>
-  void cast(const Check&, Handler&&) {
-    flat = requires { Check::kFlat; };
-  }
-  bool flat = false;
-};
-
 // What the check throws, or nothing.
 template <class Self, class I, class Params>
 std::optional<std::string> malformed(std::uint16_t method, const Words& words) {
@@ -312,16 +293,6 @@ TEST(ChecksTest, TooDeepMessageIsMalformed) {
 
   EXPECT_EQ((malformed<AnyCanvas, Canvas, Canvas::PlantParams>(3, planted(50))), std::nullopt);
   EXPECT_TRUE((malformed<AnyCanvas, Canvas, Canvas::PlantParams>(3, planted(100))));
-}
-
-// Lists of structs and of nothing too can pretend to hold millions that take no room, for a handler to go through.
-TEST(ChecksTest, OnlyPlainDataIsReadWithoutALimit) {
-  for (std::uint16_t method = 0; method < 7; ++method) {
-    AnyDepths self;
-    IsFlat turn;
-    ASSERT_TRUE((Handlers<AnyDepths, Depths>::dispatch(self, method, turn)));
-    EXPECT_EQ(turn.flat, method == 0 || method == 6) << Protocol<Depths>::methodName(method);
-  }
 }
 
 TEST(ChecksTest, MessageThatPretendsToBeHugeCostsLittle) {

@@ -1,0 +1,173 @@
+// Which messages can be read without looking out, and that nothing is read beside them.
+#include "wire/plain.h"
+
+#include <capnp/any.h>
+#include <capnp/message.h>
+#include <capnp/schema.capnp.h>
+#include <capnp/serialize.h>
+#include <gtest/gtest.h>
+#include <troupe/protocol.h>
+
+#include <cstring>
+#include <random>
+#include <vector>
+
+namespace troupe::wire {
+namespace {
+
+using Words = std::vector<std::uint64_t>;
+
+bool isPlain(const Words& words) {
+  return wire::isPlain({reinterpret_cast<const capnp::word*>(words.data()), words.size()});
+}
+
+Words framed(capnp::MessageBuilder& message) {
+  const auto flat = capnp::messageToFlatArray(message);
+  Words words(flat.size());
+  std::memcpy(words.data(), flat.begin(), flat.asBytes().size());
+  return words;
+}
+
+// One segment of these words.
+Words segmentOf(Words words) {
+  words.insert(words.begin(), std::uint64_t{words.size()} << 32);
+  return words;
+}
+
+constexpr std::uint64_t structAt(std::int32_t offset, std::uint64_t data, std::uint64_t pointers) {
+  return static_cast<std::uint32_t>(offset << 2) | data << 32 | pointers << 48;
+}
+constexpr std::uint64_t listAt(std::int32_t offset, std::uint64_t size, std::uint64_t count) {
+  return static_cast<std::uint32_t>(offset << 2) | 1U | size << 32 | count << 35;
+}
+
+// Structs, texts, lists of all kinds, and structs in lists in structs.
+void fill(capnp::schema::Node::Builder node) {
+  node.setDisplayName("a name");
+  auto nested = node.initNestedNodes(3);
+  for (unsigned i = 0; i < nested.size(); ++i) nested[i].setName("nested");
+  auto fields = node.initStruct().initFields(4);
+  fields[1].setName("field");
+  auto value = fields[1].initSlot().initDefaultValue();
+  value.setData(kj::heapArray<kj::byte>(13));
+  node.initAnnotations(2)[1].initValue().setText("text");
+}
+
+TEST(Plain, HonestMessagesOfOneSegmentAre) {
+  capnp::MallocMessageBuilder message;
+  fill(message.initRoot<capnp::schema::Node>());
+  EXPECT_TRUE(isPlain(framed(message)));
+  capnp::MallocMessageBuilder empty;
+  empty.getRoot<capnp::AnyPointer>();
+  EXPECT_TRUE(isPlain(framed(empty)));
+  capnp::MallocMessageBuilder lists;
+  auto pointers = lists.getRoot<capnp::AnyPointer>()
+                      .initAsAnyList(capnp::ElementSize::POINTER, 8)
+                      .as<capnp::List<capnp::AnyPointer>>();
+  using capnp::ElementSize;
+  unsigned at = 0;
+  for (const auto size : {ElementSize::BIT, ElementSize::BYTE, ElementSize::TWO_BYTES,
+                          ElementSize::FOUR_BYTES, ElementSize::EIGHT_BYTES, ElementSize::POINTER})
+    pointers[at++].initAsAnyList(size, 13);
+  EXPECT_TRUE(isPlain(framed(lists)));
+}
+
+TEST(Plain, OfSeveralSegmentsAreNot) {
+  capnp::MallocMessageBuilder message(8, capnp::AllocationStrategy::FIXED_SIZE);
+  fill(message.initRoot<capnp::schema::Node>());
+  ASSERT_GT(message.getSegmentsForOutput().size(), 1U);
+  EXPECT_FALSE(isPlain(framed(message)));
+}
+
+TEST(Plain, WhatLeadsOutsideIsNot) {
+  EXPECT_TRUE(isPlain(segmentOf({structAt(0, 1, 0), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({structAt(0, 2, 0), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({structAt(1, 1, 0), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({structAt(-3, 1, 0), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({structAt(0, 0, 0xffff), 5})));
+  EXPECT_TRUE(isPlain(segmentOf({listAt(0, 2, 8), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 2, 9), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 5, (1U << 29) - 1), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 7, 1), structAt(1, 1, 0)}))) << "no room for the element";
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 7, 1), structAt(2, 1, 0), 5}))) << "more elements than words";
+  EXPECT_TRUE(isPlain(segmentOf({listAt(0, 7, 1), structAt(1, 1, 0), 5})));
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 7, 1), listAt(1, 1, 0), 5}))) << "a tag that is none";
+}
+
+TEST(Plain, FarPointersAndCapabilitiesAreNot) {
+  EXPECT_FALSE(isPlain(segmentOf({2, 0})));
+  EXPECT_FALSE(isPlain(segmentOf({3, 0})));
+  EXPECT_FALSE(isPlain(segmentOf({structAt(0, 0, 1), 3})));
+}
+
+TEST(Plain, WhatPretendsToBeMoreThanThereIsIsNot) {
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 0, (1U << 29) - 1)}))) << "a list of nothing";
+  EXPECT_FALSE(isPlain(segmentOf({listAt(0, 7, 0), structAt((1 << 29) - 1, 0, 0)})))
+      << "and of empty structs";
+  EXPECT_FALSE(isPlain(segmentOf({structAt(-1, 0, 1)}))) << "a struct that holds itself";
+  // Each level has two pointers to the next.
+  Words levels;
+  for (int i = 0; i < 40; ++i) levels.insert(levels.end(), {structAt(1, 0, 2), structAt(0, 0, 2)});
+  EXPECT_FALSE(isPlain(segmentOf(levels)));
+}
+
+TEST(Plain, WhatIsTooDeepIsNot) {
+  const auto chain = [](std::size_t depth) {
+    Words words(depth, structAt(0, 0, 1));
+    words.push_back(0);
+    return segmentOf(words);
+  };
+  EXPECT_TRUE(isPlain(chain(64)));
+  EXPECT_FALSE(isPlain(chain(65)));
+}
+
+TEST(Plain, WhatIsCutShortIsNot) {
+  capnp::MallocMessageBuilder message;
+  fill(message.initRoot<capnp::schema::Node>());
+  Words words = framed(message);
+  while (!words.empty()) {
+    words.pop_back();
+    EXPECT_FALSE(isPlain(words)) << words.size();
+  }
+}
+
+class Damaged : public testing::TestWithParam<unsigned> {};
+
+// Sanitizers see to it that nothing beside the words is read.
+TEST_P(Damaged, MessagesThatArePlainAllTheSameCanBeReadAsAnything) {
+  std::mt19937_64 random(GetParam());
+  capnp::MallocMessageBuilder message;
+  fill(message.initRoot<capnp::schema::Node>());
+  const Words whole = framed(message);
+  unsigned plain = 0;
+  for (int i = 0; i < 3000; ++i) {
+    Words words = whole;
+    for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) {
+      std::uint64_t& word = words[1 + random() % (words.size() - 1)];
+      word = random() % 3 == 0 ? whole[random() % whole.size()] : word ^ 1ULL << random() % 64;
+    }
+    if (!isPlain(words)) continue;
+    ++plain;
+    const auto* const root = reinterpret_cast<const capnp::word*>(words.data()) + 1;
+    try {
+      checkAny(capnp::readMessageUnchecked<capnp::AnyPointer>(root));
+    } catch (const kj::Exception&) {
+      // A text without its end, say.
+    }
+    try {
+      const auto node = capnp::readMessageUnchecked<capnp::schema::Node>(root);
+      static_cast<void>(kj::str(node.getDisplayName(), node.getNestedNodes().size()));
+      for (const auto nested : node.getNestedNodes()) static_cast<void>(kj::str(nested.getName()));
+      if (node.isStruct())
+        for (const auto field : node.getStruct().getFields())
+          if (field.isSlot() && field.getSlot().getDefaultValue().isData())
+            static_cast<void>(kj::str(field.getSlot().getDefaultValue().getData()));
+    } catch (const kj::Exception&) {}
+  }
+  EXPECT_GT(plain, 100U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, Damaged, testing::Range(0U, 6U));
+
+}  // namespace
+}  // namespace troupe::wire
