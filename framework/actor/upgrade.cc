@@ -60,6 +60,7 @@ void ActorProcess::letGo() {
   outbox_.pause();
   calls_.pause();
   bodies_.own().letGo();
+  kept_.letGo();
   os::killPoint("letGo");
   os::unlock(deskLock_);
   deskLock_.reset();
