@@ -196,13 +196,12 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(std::move(desk));
     if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
+  auto granted = message->initGranted();
+  grantImage(entry, message);
   entry.claimed = true;
   entry.ready = false;
-  ++entry.generation;
-  auto granted = message->initGranted();
   granted.setActor(entry.id);
-  granted.setGeneration(entry.generation);
-  grantImage(entry, message);
+  granted.setGeneration(++entry.generation);
   answer(supervisor, request, std::move(message));
   return true;
 }

@@ -252,8 +252,8 @@ std::uint64_t contentOf(const os::Fd& program) {
   if (!program.valid()) return 0;
   return *static_cast<const std::uint64_t*>(os::Mapping(program, sizeof(std::uint64_t)).data());
 }
-// As a process that has taken over does when it becomes ready; it is killed right after the commit.
-void commitTakeOver(const Given& process) {
+// As a process that has taken over does when it becomes ready; or it is killed right after the commit.
+void commitTakeOver(const Given& process, bool killed = true) {
   const mailbox::MappedDesk memory(process.desk);
   const Desk desk(*memory, {}, {});
   mailbox::TurnLog log(*memory, process.generation);
@@ -261,6 +261,7 @@ void commitTakeOver(const Given& process) {
   kept.noteTakeOver(process.generation);
   kept.addTo(log);
   log.commit();
+  if (!killed) kept.carryOut();
 }
 
 TEST_F(DirectoryTest, WhatAnActorWasUpgradedToIsGrantedWithEachLaterClaim) {
@@ -270,6 +271,7 @@ TEST_F(DirectoryTest, WhatAnActorWasUpgradedToIsGrantedWithEachLaterClaim) {
     a.desk.reset();
     a = claim("/a", {.takesOver = true, .image = programOf(program)});
     EXPECT_EQ(contentOf(a.image), program - 1) << "not before it is ready";
+    commitTakeOver(a, false);
     up(a);
     for (int i = 0; i < 2; ++i) {
       dies(a, segv_);
