@@ -82,6 +82,7 @@ void ActorProcess::takeBack(wire::ReceivedControl& message) {
   bodies_.own().takeBack(message.has(3) ? message.take(3) : os::Fd(), generation_);
   calls_.goOn();
   outbox_.goOn(generation_);
+  monitors_.watchAgain();
   os::killPoint("tookBack");
   server_.goOnTaking();
 }

@@ -111,11 +111,8 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
     }
     Entry& entry = entryFor(path, claim);
     offerImage(entry, message);
-    // As after its end: but its process has let go in order, and nobody hears of an end.
-    if (claim.getTakesOver()) {
-      entry.unsettled = entry.letGo = true;
-      forgetAcquaintances(entry);
-    }
+    // As after its end: but its process has let go in order, and nobody hears of an end. Whom it knows it may have to do with again.
+    if (claim.getTakesOver()) entry.unsettled = entry.letGo = true;
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {

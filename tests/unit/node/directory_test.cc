@@ -296,6 +296,28 @@ TEST_F(DirectoryTest, AnUpgradeThatWasNotCommittedIsForgotten) {
   EXPECT_FALSE(claim("/a").image.valid());
 }
 
+TEST_F(DirectoryTest, AnUpgradeIsForgottenWhereTheOlderProcessGetsWhatTheNewerOneHasAskedFor) {
+  Given a = claim("/a");
+  a.desk.reset();
+  a = claim("/a", {.takesOver = true, .image = programOf(1)});
+  up(a);
+  dies(a, segv_);
+  EXPECT_FALSE(claim("/a").image.valid());
+}
+
+TEST_F(DirectoryTest, OneThatIsBeingUpgradedHearsStillOfThoseItKnows) {
+  Given a = claim("/a"), b = claim("/b");
+  const os::Fd known = introduced("/a", b);
+  watch("/a", b);
+  log();
+  a.desk.reset();
+  a = claim("/a", {.takesOver = true, .image = programOf(1)});
+  dies(b, segv_);
+  forget("/b");
+  EXPECT_EQ(log(), "/a: down /b (killed by SIGSEGV)\n/a: gone for good /b (killed by SIGSEGV)\n/a: gone " +
+                       std::to_string(b.id) + " (killed by SIGSEGV)\n");
+}
+
 TEST_F(DirectoryTest, AnUpgradeThatWasCommittedCountsThoughNobodyHasSaidSo) {
   Given s = claimSupervisor("/s"), a = claim("/s/a");
   a.desk.reset();
