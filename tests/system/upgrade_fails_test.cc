@@ -1,7 +1,9 @@
 // What is left of an upgrade that fails: the actor goes on as it was, and nobody else is harmed.
 //
 // The newer programs are copies of this one under other names: its main looks at the name of its file.
+#include <sys/resource.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -37,6 +39,13 @@ class Child : public QuietPuppet<Child> {
     co_await sleepFor(24h);
   }
   void echo(EchoParams, EchoResults out) { out.setText(imageName()); }
+  // Opens no more than one descriptor from here on: too few for what it gets back.
+  void note(NoteParams) {
+    const troupe::os::Fd one(::dup(0));
+    const auto most = static_cast<rlim_t>(one.get()) + 1;
+    const rlimit limit = {.rlim_cur = most, .rlim_max = most};
+    ::setrlimit(RLIMIT_NOFILE, &limit);
+  }
 };
 
 // Notes the ends of /group/other.
@@ -121,6 +130,17 @@ TEST_F(FailedUpgrade, OfOneThatWatchesLeavesItTheEndsOfThoseItWatches) {
     co_await group().stop("other");
     co_await group().remove("other");
     co_await until(self, "that the other is gone", [] { return board().count("gone") == 1; });
+  });
+}
+
+TEST_F(FailedUpgrade, OfOneThatCannotTakeItsOwnBackEndsIt) {
+  const std::string newer = copy("throws");
+  runApp(tree, [&](Self& self) -> Task<> {
+    auto child = (co_await self.find<Puppet>("/group/child")).within(20s);
+    const auto before = co_await pidOf(child);
+    co_await child.note("");
+    co_await errorOf(group().upgrade("child", newer));
+    EXPECT_NE(co_await pidOf(child), before);
   });
 }
 
