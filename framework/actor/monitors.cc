@@ -37,6 +37,10 @@ void Monitors::tell(wire::ActorId actor, const Down& down) {
   }
 }
 
+void Monitors::watchAgain() const {
+  for (const auto& [actor, states] : watched_) hooks_.watch(actor);
+}
+
 }  // namespace actor
 
 namespace {

@@ -37,6 +37,8 @@ class Monitors {
 
   std::shared_ptr<Monitor::State> add(wire::ActorId actor);
   void tell(wire::ActorId actor, const Down& down);
+  // Who was told for this process meanwhile was another one.
+  void watchAgain() const;
 
  private:
   Hooks hooks_;

@@ -60,6 +60,7 @@ void ActorProcess::letGo() {
   outbox_.pause();
   calls_.pause();
   bodies_.own().letGo();
+  kept_.letGo();
   os::killPoint("letGo");
   os::unlock(deskLock_);
   deskLock_.reset();
@@ -71,18 +72,24 @@ void ActorProcess::letGo() {
 
 void ActorProcess::takeBack(wire::ReceivedControl& message) {
   if (!outbox_.paused() || ending_) return;
-  generation_ = message->getTakeOver();
-  deskLock_ = message.take(2);
-  handingOver_ = false;
-  log_.reload();
-  desk_.reload();
-  kept_.reload();
-  kept_.touchAll();
-  bodies_.own().takeBack(message.has(3) ? message.take(3) : os::Fd(), generation_);
-  calls_.goOn();
-  outbox_.goOn(generation_);
-  os::killPoint("tookBack");
-  server_.goOnTaking();
+  try {
+    generation_ = message->getTakeOver();
+    deskLock_ = message.take(2);
+    handingOver_ = false;
+    log_.reload();
+    desk_.reload();
+    kept_.reload();
+    kept_.touchAll();
+    bodies_.own().takeBack(message.has(3) ? message.take(3) : os::Fd(), generation_);
+    calls_.goOn();
+    outbox_.goOn(generation_);
+    monitors_.watchAgain();
+    os::killPoint("tookBack");
+    server_.goOnTaking();
+  } catch (...) {
+    // Something of its own has not come: it could serve nobody, and its successor can.
+    crash(std::current_exception());
+  }
 }
 
 void ActorProcess::drain() {

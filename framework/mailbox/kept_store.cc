@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 
 #include "os/kill_point.h"
 
@@ -18,6 +19,9 @@ std::string_view nameOf(const KeptEntry& entry) {
 }
 
 bool isOurOwn(std::string_view name) { return name == kTookOverName; }
+
+// No entry is this one.
+constexpr KeptId kNoPlace{.made = std::numeric_limits<std::uint64_t>::max()};
 
 [[noreturn]] void refuse(std::string_view name, const std::string& why) {
   throw Error(ErrorKind::invalid, "keeping \"" + std::string(name) + "\": " + why);
@@ -69,7 +73,7 @@ std::size_t KeptStore::add(std::string_view name, std::uint64_t fingerprint, std
   Value made{.name = std::string(name),
              .fingerprint = fingerprint,
              .capacity = capacity,
-             .entry = entryFor(name, fingerprint, capacity),
+             .entry = away_ ? kNoPlace : entryFor(name, fingerprint, capacity),
              .write = std::move(write)};
   const auto free =
       std::find_if(values_.begin(), values_.end(), [](const Value& value) { return !value.write; });
@@ -147,6 +151,7 @@ void KeptStore::remove(std::size_t index) {
 
 // Those whose places were taken must not keep others from theirs.
 void KeptStore::reload() {
+  away_ = false;
   std::vector<Value*> lost;
   for (Value& value : values_) {
     if (value.write && memory_.entry[value.entry.index].made != value.entry.made) lost.push_back(&value);

@@ -36,7 +36,9 @@ class KeptStore {
   std::size_t add(std::string_view name, std::uint64_t fingerprint, std::size_t capacity, Write write);
   // The value is destroyed: what was changed of it and not committed is not kept.
   void remove(std::size_t index);
-  // Another process has had the memory meanwhile, and has kept nothing: but it may have taken places for what it meant to keep.
+  // The memory is another process's from here on: what is added has no place.
+  void letGo() { away_ = true; }
+  // It has kept nothing, and the memory is this process's again: but it may have taken places for what it meant to keep.
   void reload();
   void touch(std::size_t index);
   void touchAll();
@@ -72,6 +74,7 @@ class KeptStore {
   std::vector<Value> values_;
   std::vector<std::size_t> touched_;
   std::uint64_t takeOver_ = 0;
+  bool away_ = false;
 };
 
 }  // namespace troupe::mailbox

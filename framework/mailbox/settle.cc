@@ -139,6 +139,11 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlock
   return settlement;
 }
 
+std::uint64_t tookOver(const os::Fd& deskMemory) {
+  const MappedDesk memory(deskMemory);
+  return memory->layout == kDeskLayout ? KeptStore(memory->kept).tookOver() : 0;
+}
+
 std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory) {
   const MappedDesk memory(deskMemory);
   std::vector<std::vector<std::byte>> packets;

@@ -55,6 +55,9 @@ using CopyWhole =
 Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {},
                   const CopyWhole& copyWhole = {});
 
+// KeptStore::tookOver(), whoever has the desk. Errors: as settle().
+std::uint64_t tookOver(const os::Fd& deskMemory);
+
 // The packets on a desk, whoever has it: those that were done too, and nonsense where one is being read meanwhile.
 // Errors: as settle().
 std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory);

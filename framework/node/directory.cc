@@ -111,11 +111,8 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
     }
     Entry& entry = entryFor(path, claim);
     offerImage(entry, message);
-    // As after its end: but its process has let go in order, and nobody hears of an end.
-    if (claim.getTakesOver()) {
-      entry.unsettled = entry.letGo = true;
-      forgetAcquaintances(entry);
-    }
+    // As after its end: but its process has let go in order, and nobody hears of an end. Whom it knows it may have to do with again.
+    if (claim.getTakesOver()) entry.unsettled = entry.letGo = true;
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
     if (!grant(entry, from, message->getRequest())) {
@@ -196,13 +193,12 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     message.attach(std::move(desk));
     if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
+  auto granted = message->initGranted();
+  grantImage(entry, message);
   entry.claimed = true;
   entry.ready = false;
-  ++entry.generation;
-  auto granted = message->initGranted();
   granted.setActor(entry.id);
-  granted.setGeneration(entry.generation);
-  grantImage(entry, message);
+  granted.setGeneration(++entry.generation);
   answer(supervisor, request, std::move(message));
   return true;
 }

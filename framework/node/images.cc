@@ -6,6 +6,7 @@
 //   image     it has become ready: the actor is started from it from now on
 // It becomes ready with one commit on the desk, by which it has made its own what older programs kept. The word of that comes
 // by the supervisor, which may die meanwhile: so the desk decides.
+#include "mailbox/settle.h"
 #include "node/directory.h"
 
 namespace troupe::node {
@@ -18,21 +19,24 @@ void Directory::offerImage(Entry& entry, wire::ReceivedControl& message) {
 }
 
 void Directory::grantImage(Entry& entry, wire::ControlMessage& granted) {
+  if (entry.image.valid()) {
+    os::Fd image = entry.image.duplicate();
+    granted->getGranted().setImage(static_cast<std::uint16_t>(granted.descriptors().size()));
+    granted.attach(std::move(image));
+  }
   entry.newer = std::move(entry.offered);
-  if (!entry.image.valid()) return;
-  granted->getGranted().setImage(static_cast<std::uint16_t>(granted.descriptors().size()));
-  granted.attach(entry.image.duplicate());
 }
 
+// The process that is up may be the older one: where the newer one has died while its ends were on their way.
 void Directory::adoptImage(Entry& entry) {
-  if (entry.newer.valid()) entry.image = std::move(entry.newer);
+  if (entry.newer.valid()) settleImage(entry, mailbox::tookOver(entry.desk));
 }
 
-// No process has the desk any more: whose generation stands there, if any, was ready.
+// The generation that stands on the desk, if any, was ready: nobody has the desk any more, or somebody who is up.
 void Directory::settleImage(Entry& entry, std::uint64_t tookOver) {
   if (!entry.newer.valid()) return;
   if (tookOver != entry.generation) return entry.newer.reset();
-  adoptImage(entry);
+  entry.image = std::move(entry.newer);
   entry.overtaken = entry.fallsBack;
 }
 

@@ -162,7 +162,7 @@ void Supervisor::claim(Child& child, bool takesOver) {
   claim.setRetries(child.spec.onCrash.retries);
   if (child.part == Part::understudy) {
     claim.setImage(true);
-    message.attach(upgrades_.at(child.key).image.duplicate());
+    message.attach(std::move(upgrades_.at(child.key).image));
   }
   claims_[child.claim] = &child;
   setup_.up(std::move(message));
@@ -325,7 +325,7 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
 }
 
 void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
-  if (child.ready) return;
+  if (child.ready || child.part != Part::current) return;
   os::killPoint("childReady");
   child.ready = true;
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);

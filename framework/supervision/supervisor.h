@@ -73,7 +73,7 @@ class Supervisor {
   struct Upgrade {
     Asked asked;
     std::string file;
-    os::Fd image;
+    os::Fd image;                 // until its ends are asked for
     std::unique_ptr<Child> next;  // until it takes over
     std::unique_ptr<Child> old;   // from then on, until the other one is ready
     bool handingOver = false;     // the older one was asked to let go, or has

@@ -42,7 +42,8 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   if (found == byId_.end()) throw Error::gone(what + "it has no process now", {});
   Child& child = *found->second;
   if (child.isSupervisor()) throw Error(ErrorKind::invalid, what + "it is a supervisor");
-  if (!child.ready || child.askedToStop) throw Error(ErrorKind::invalid, what + "it is not running");
+  if (!child.ready || child.askedToStop || child.ended)
+    throw Error(ErrorKind::invalid, what + "it is not running");
   if (upgrades_.contains(child.key)) throw Error(ErrorKind::invalid, what + "it is being upgraded already");
   if (file.empty()) throw Error(ErrorKind::invalid, what + "no program is named");
   os::Fd image = openImage(what, file);
@@ -63,13 +64,14 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   try {
     launchChild(*upgrade.next, {}, upgrade.image.duplicate());
   } catch (...) {
+    byPid_.erase(upgrade.next->pid);
     upgrades_.erase(child.key);
     throw;
   }
   if (child.spec.readyWithin == kForever) return;
-  upgrade.limit = std::make_unique<loop::Timer>(loop_, [this, key = child.key] {
+  upgrade.limit = std::make_unique<loop::Timer>(loop_, [this, key = child.key, life = child.incarnation] {
     Upgrade& late = upgrades_.at(key);
-    Child* const next = late.next ? late.next.get() : find(key, late.old->incarnation);
+    Child* const next = late.next ? late.next.get() : find(key, life);
     if (next == nullptr || late.answered) return;
     late.olderIsLate = late.next && late.handingOver && next->claim == 0;
     kill(*next, {.kind = ExitKind::notReady});
@@ -89,8 +91,8 @@ void Supervisor::onPrepared(Child& next) {
 
 void Supervisor::onHandedOver(Child& old) {
   const auto found = upgrades_.find(old.key);
-  if (found == upgrades_.end() || !found->second.handingOver) return;
-  found->second.handedOver = true;
+  if (old.part != Part::current || found == upgrades_.end() || !found->second.handingOver) return;
+  if (std::exchange(found->second.handedOver, true)) return;
   claim(found->second.next ? *found->second.next : old, true);
 }
 

@@ -278,6 +278,7 @@ TEST_F(Upgrade, ThatDiesOnceTheOlderOneHasLetGoIsNoEndOfTheActor) {
     auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
     co_await errorOf(b.crash("kill"));
     co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 1; });
+    EXPECT_EQ((co_await b.echo(""))->getText().cStr(), version()) << "it was not upgraded";
     for (const std::string& note : board().notes())
       EXPECT_TRUE(!note.starts_with("ended") || note == "ended: killed by SIGKILL") << note;
   });

@@ -116,6 +116,29 @@ TEST_F(KeptStoreTest, GoingBackToAnEarlierLayoutDoesNotBringBackItsValue) {
   EXPECT_EQ(found("name"), "back");
 }
 
+TEST_F(KeptStoreTest, WhatIsAddedWhileAnotherProcessHasTheMemoryTakesNoPlaceOfIts) {
+  std::string mine = "mine", late = "late", its = "its";
+  store_->touch(add("mine", mine));
+  keep();
+  store_->letGo();
+  KeptStore newer(memory_->kept);
+  newer.touch(newer.add("name", 2, 16, [&its] { return std::as_bytes(std::span(its.data(), its.size())); }));
+  add("late", late);
+  EXPECT_TRUE(newer.addTo(*log_));
+  log_->commit();
+  newer.carryOut();
+  EXPECT_EQ(found("name"), "its");
+  EXPECT_EQ(found("late"), "nothing");
+  log_->reload();
+  log_->takeUnsent();
+  store_->reload();
+  store_->touchAll();
+  keep();
+  restart();
+  EXPECT_EQ(found("mine"), "mine");
+  EXPECT_EQ(found("late"), "late");
+}
+
 TEST_F(KeptStoreTest, ALayoutMayChangeAnyNumberOfTimes) {
   std::string value;
   for (std::uint64_t layout = 1; layout <= 1000; ++layout) {

@@ -2,8 +2,6 @@
 #include <csignal>
 
 #include "mailbox/desk.h"
-#include "mailbox/kept_store.h"
-#include "mailbox/turn_log.h"
 #include "tests/unit/node/directory_fixture.h"
 
 namespace troupe::node {
@@ -238,85 +236,6 @@ TEST_F(DirectoryTest, AClaimWhileTheFirstOneIsStillUnderWayWaitsForItsReturn) {
   dies(unwanted, {.kind = ExitKind::shutdown});
   ASSERT_TRUE(runUntil(loop_, [&] { return !sent_.empty(); }));
   EXPECT_EQ(given().generation, 2U);
-}
-
-// --- Programs ---
-
-// A memory file with this content stands for a program.
-os::Fd programOf(std::uint64_t content) {
-  os::Fd program = os::makeSharedMemory("program", sizeof content);
-  *static_cast<std::uint64_t*>(os::Mapping(program, sizeof content).data()) = content;
-  return program;
-}
-std::uint64_t contentOf(const os::Fd& program) {
-  if (!program.valid()) return 0;
-  return *static_cast<const std::uint64_t*>(os::Mapping(program, sizeof(std::uint64_t)).data());
-}
-// As a process that has taken over does when it becomes ready; it is killed right after the commit.
-void commitTakeOver(const Given& process) {
-  const mailbox::MappedDesk memory(process.desk);
-  const Desk desk(*memory, {}, {});
-  mailbox::TurnLog log(*memory, process.generation);
-  mailbox::KeptStore kept(memory->kept);
-  kept.noteTakeOver(process.generation);
-  kept.addTo(log);
-  log.commit();
-}
-
-TEST_F(DirectoryTest, WhatAnActorWasUpgradedToIsGrantedWithEachLaterClaim) {
-  Given a = claim("/a");
-  EXPECT_FALSE(a.image.valid());
-  for (const std::uint64_t program : {1U, 2U}) {
-    a.desk.reset();
-    a = claim("/a", {.takesOver = true, .image = programOf(program)});
-    EXPECT_EQ(contentOf(a.image), program - 1) << "not before it is ready";
-    up(a);
-    for (int i = 0; i < 2; ++i) {
-      dies(a, segv_);
-      a = claim("/a");
-      EXPECT_EQ(contentOf(a.image), program);
-    }
-  }
-  dies(a, segv_);
-  forget("/a");
-  EXPECT_FALSE(claim("/a").image.valid());
-}
-
-TEST_F(DirectoryTest, AnUpgradeThatWasNotCommittedIsForgotten) {
-  Given a = claim("/a");
-  a.desk.reset();
-  a = claim("/a", {.takesOver = true, .image = programOf(1)});
-  a.desk.reset();
-  a = claim("/a", {.takesOver = true});
-  EXPECT_FALSE(a.image.valid());
-  up(a);
-  dies(a, segv_);
-  EXPECT_FALSE(claim("/a").image.valid());
-}
-
-TEST_F(DirectoryTest, AnUpgradeThatWasCommittedCountsThoughNobodyHasSaidSo) {
-  Given s = claimSupervisor("/s"), a = claim("/s/a");
-  a.desk.reset();
-  a = claim("/s/a", {.takesOver = true, .image = programOf(1)});
-  commitTakeOver(a);
-  a.desk.reset();
-  ended(s, segv_);
-  s = claimSupervisor("/s");
-  a = claim("/s/a");
-  EXPECT_EQ(contentOf(a.image), 1U);
-  dies(a, segv_, "/s");
-  EXPECT_EQ(contentOf(claim("/s/a").image), 1U);
-}
-
-TEST_F(DirectoryTest, AnUpgradeThatWasCommittedLeavesNoWayBackForTheOlderProcess) {
-  Given a = claim("/a");
-  a.desk.reset();
-  a = claim("/a", {.takesOver = true, .image = programOf(1)});
-  commitTakeOver(a);
-  a.desk.reset();
-  EXPECT_EQ(refused("/a", {.takesOver = true}, "/").kind(), ErrorKind::gone);
-  dies(a, segv_);
-  EXPECT_EQ(contentOf(claim("/a").image), 1U);
 }
 
 // --- Supervisors ---
