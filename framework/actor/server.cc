@@ -33,6 +33,7 @@ struct Turn::State : std::enable_shared_from_this<Turn::State> {
   }
 };
 
+bool Turn::isPlain() const { return state_->incoming.isPlain(); }
 capnp::AnyPointer::Reader Turn::checkedParams() const { return state_->incoming.checkedBody(); }
 capnp::AnyPointer::Reader Turn::params() const { return state_->incoming.body(); }
 capnp::AnyPointer::Builder Turn::results() const { return state_->results().body(); }

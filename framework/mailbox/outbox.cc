@@ -132,8 +132,10 @@ void Outbox::append(Line& line, const Item& item) {
   }
   Packet& packet = *line.packets.back();
   packet.records.push_back(item.record);
-  const auto blocks = wire::blocksOf(item.message);
-  packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
+  if (wire::isLarge(item.message)) {
+    const auto blocks = wire::blocksOf(item.message);
+    packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
+  }
   packet.deadline = std::max(packet.deadline, item.deadline);
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}

@@ -142,11 +142,12 @@ void TurnLog::makeRoom(std::size_t bytes) {
   if (head_ < first_ || used() >= kCrowded) moveSome(2 * bytes + kPageBytes);
   // One more record must find room at any time, or nothing could be moved.
   const std::size_t enough = bytes + bytesOf(kLargestKept);
+  Room room = roomFor(enough);
   // Past the end of the memory, and on to the start of it.
-  for (int round = 0; round < kMostRounds && roomFor(enough) == Room::none; ++round) {
+  for (int round = 0; round < kMostRounds && room == Room::none; ++round) {
     if (!moveSome(kLogBytes)) break;
+    room = roomFor(enough);
   }
-  const Room room = roomFor(enough);
   if (room == Room::none) throw tooLarge();
   reserved_ = bytes;
   place(0, room);

@@ -294,7 +294,7 @@ EnvelopeHead headOf(Envelope::Reader envelope) {
 
 // Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : words_(words) {
-  auto head = isPlain(words) ? wire::headOf(words) : std::nullopt;
+  auto head = wire::isPlain(words) ? wire::headOf(words) : std::nullopt;
   if (head && !head->references) {
     head_ = *head;
     return;

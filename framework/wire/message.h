@@ -112,6 +112,8 @@ class IncomingMessage {
 
   const EnvelopeHead& head() const { return head_; }
   Envelope::Reader envelope() const;
+  // checkedBody() is body().
+  bool isPlain() const { return !unlimited_ && !large_; }
   // A large message has no body before attach().
   bool isLarge() const { return head_.large; }
   // Its segments, which must stay while it is used. Errors: kj::Exception, where they are no envelope.
@@ -149,6 +151,11 @@ std::vector<std::byte> intoArena(ArenaMemory& arena, std::span<const std::byte> 
 
 // Whether this is the short form of a large message; fast. False where it is malformed.
 bool isLarge(std::span<const capnp::word> message);
+// The same of a message that finish() gave.
+inline bool isLarge(std::span<const std::byte> message) {
+  return isLarge(
+      {reinterpret_cast<const capnp::word*>(message.data()), message.size() / sizeof(capnp::word)});
+}
 // The blocks that it names, of its sender's arena; none, where it is not large. Errors: kj::Exception, where it is
 // malformed.
 std::vector<BlockRef> blocksOf(std::span<const capnp::word> message);

@@ -10,16 +10,10 @@
 namespace troupe {
 namespace {
 
-constexpr std::size_t kMaxData = (std::size_t{1} << 29) - 1;  // Cap'n Proto's limit for a list of bytes
-constexpr std::size_t kMaxText = kMaxData - 1;                // the NUL behind it counts
-
-unsigned checkedSize(const std::string& what, std::size_t size, std::size_t limit) {
-  if (size > limit) {
-    throw Error(ErrorKind::invalid, what + " of " + std::to_string(size) +
-                                        " bytes is too long for a message, which holds at most " +
-                                        std::to_string(limit));
-  }
-  return static_cast<unsigned>(size);
+[[noreturn]] void refuseSize(const std::string& what, std::size_t size, std::size_t limit) {
+  throw Error(ErrorKind::invalid, what + " of " + std::to_string(size) +
+                                      " bytes is too long for a message, which holds at most " +
+                                      std::to_string(limit));
 }
 
 void checkValue(const capnp::DynamicValue::Reader& value, capnp::Type type);
@@ -89,8 +83,8 @@ void checkAny(const capnp::AnyList::Reader& value) {
   }
 }
 
-unsigned TextArg::size() const { return checkedSize("a text", text_.size(), kMaxText); }
-unsigned DataArg::size() const { return checkedSize("data", size_, kMaxData); }
+void TextArg::refuse(std::size_t size) { refuseSize("a text", size, kMostBytes - 1); }
+void DataArg::refuse(std::size_t size) { refuseSize("data", size, kMostBytes); }
 
 template <class Struct>
 void checkBySchema(const typename Struct::Reader& value) {

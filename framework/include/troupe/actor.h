@@ -62,6 +62,7 @@ class Turn {
   void refuse(std::string_view text) const;
 
  private:
+  bool isPlain() const;
   capnp::AnyPointer::Reader checkedParams() const;
   capnp::AnyPointer::Reader params() const;
   capnp::AnyPointer::Builder results() const;
@@ -175,8 +176,9 @@ class Actor
 template <class Params, class Check>
 std::optional<typename Params::Reader> Turn::checked(Check& check) const {
   try {
-    check(checkedParams().template getAs<Params>());
-    return params().template getAs<Params>();
+    const auto in = checkedParams().template getAs<Params>();
+    check(in);
+    return isPlain() ? in : params().template getAs<Params>();
   } catch (const kj::Exception& exception) {
     malformed(exception.getDescription().cStr());
     return std::nullopt;

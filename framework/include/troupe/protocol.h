@@ -85,7 +85,10 @@ class TextArg {
   TextArg(std::nullptr_t) = delete;
 
   // Throws `invalid` where the text is longer than a message can hold.
-  unsigned size() const;
+  unsigned size() const {
+    if (text_.size() >= kMostBytes) refuse(text_.size());
+    return static_cast<unsigned>(text_.size());
+  }
   // What it takes in a message, with its NUL.
   std::size_t words() const { return PlainParams::wordsOf(text_.size() + 1); }
   void copyTo(capnp::Text::Builder to) const { copyTo(to.begin()); }
@@ -94,6 +97,9 @@ class TextArg {
   }
 
  private:
+  // Cap'n Proto's limit for a list of bytes, to which the NUL behind a text counts.
+  static constexpr std::size_t kMostBytes = (std::size_t{1} << 29) - 1;
+  [[noreturn]] static void refuse(std::size_t size);
   template <class S>
   static std::string_view view(const S& text) {
     if constexpr (std::convertible_to<const S&, std::string_view>) {
@@ -123,7 +129,10 @@ class DataArg {
   DataArg(const R& bytes) : data_(std::ranges::data(bytes)), size_(std::ranges::size(bytes)) {}
 
   // Throws `invalid` where there are more bytes than a message can hold.
-  unsigned size() const;
+  unsigned size() const {
+    if (size_ > kMostBytes) refuse(size_);
+    return static_cast<unsigned>(size_);
+  }
   std::size_t words() const { return PlainParams::wordsOf(size_); }
   void copyTo(capnp::Data::Builder to) const { copyTo(to.begin()); }
   void copyTo(void* to) const {
@@ -131,6 +140,10 @@ class DataArg {
   }
 
  private:
+  static constexpr std::size_t kMostBytes =
+      (std::size_t{1} << 29) - 1;  // Cap'n Proto's limit for a list of bytes
+  [[noreturn]] static void refuse(std::size_t size);
+
   const void* data_;
   std::size_t size_;
 };

@@ -111,11 +111,11 @@ class [[nodiscard("a call is co_awaited; where no answer is wanted, declare a ca
 class Cast {
  public:
   explicit Cast(detail::CastHandle handle)
-      : handle_(std::move(handle)), exceptions_(std::uncaught_exceptions()) {}
+      : handle_(std::move(handle)), exceptions_(handle_.waits() ? std::uncaught_exceptions() : 0) {}
   Cast(const Cast&) = delete;
   Cast& operator=(const Cast&) = delete;
   ~Cast() noexcept(false) {
-    if (!awaited_ && std::uncaught_exceptions() == exceptions_) handle_.check();
+    if (handle_.waits() && !awaited_ && std::uncaught_exceptions() == exceptions_) handle_.check();
   }
   bool await_ready() {
     awaited_ = true;

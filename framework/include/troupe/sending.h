@@ -60,6 +60,8 @@ class CallHandle {
 class CastHandle {
  public:
   explicit CastHandle(std::shared_ptr<PendingCast> cast) : cast_(std::move(cast)) {}
+  // It found no room at once.
+  bool waits() const { return cast_ != nullptr; }
   bool placed() const;
   // To be awaited even though it is placed: the event loop has its turn now and then.
   bool ready() const;
