@@ -122,6 +122,13 @@ $statements$    });
                  {"plainStatements", plainStatements}});
 }
 
+// What fills the parameters of a method that has none.
+std::string emptyFill(const EdgeContext& context, Method method) {
+  const auto params = context.schema.node(method.getParamStructType()).getStruct();
+  return str("plainFill<", params.getDataWordCount(), ", ", params.getPointerCount(), ">(0, [](const ",
+             context.schema.paramType(method).member("Builder"), "&) {}, [](PlainParams&) {})");
+}
+
 std::string methodComment(const EdgeContext& context, Node interface, unsigned index) {
   const auto method = interface.getInterface().getMethods()[index];
   std::string out = str("  // ", isCast(method) ? "Casts " : "Calls ", fullName(context, interface, method),
@@ -177,7 +184,7 @@ std::string refMethodCode(const EdgeContext& context, Node interface, unsigned i
   if (arguments && arguments->empty()) {
     return out + expand("  auto $name$() const {\n$send$  }\n",
                         {{"name", cppNameOf(method)},
-                         {"send", sendCode(context, interface, index, str("[](const ", builder, "&) {}"))}});
+                         {"send", sendCode(context, interface, index, emptyFill(context, method))}});
   }
   if (arguments) out += shortFormCode(context, method, *arguments);
   return out + expand(R"(  template <class Fill>

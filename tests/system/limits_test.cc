@@ -123,6 +123,7 @@ TEST_F(Limits, OfDescriptorsOfAnActorFailItsNewAcquaintancesOnly) {
       auto known = co_await find<Puppet>("known");
       const Ref<Puppet> other = in.getTo();
       co_await known.echo("before");
+      co_await known.who();
       // Sanitizers need a descriptor when they see a class for the first time: so an error comes before.
       static_cast<void>(
           co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("nobody"); }(*this)));
