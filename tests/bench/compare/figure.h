@@ -70,5 +70,13 @@ void addMemory(Figures& figures);
 void addEcho(Figures& figures);
 void addFanOut(Figures& figures);
 void addRing(Figures& figures);
+// Of the Savina suite of actor benchmarks, beside the thread ring.
+void addCounting(Figures& figures);
+void addPingPong(Figures& figures);
+void addChameneos(Figures& figures);
+void addBig(Figures& figures);
+void addBoundedBuffer(Figures& figures);
+void addDictionary(Figures& figures);
+void addPhilosophers(Figures& figures);
 
 }  // namespace troupe::bench

@@ -73,6 +73,13 @@ Figures allFigures() {
   addEcho(figures);
   addFanOut(figures);
   addRing(figures);
+  addCounting(figures);
+  addPingPong(figures);
+  addChameneos(figures);
+  addBig(figures);
+  addBoundedBuffer(figures);
+  addDictionary(figures);
+  addPhilosophers(figures);
   return figures;
 }
 
