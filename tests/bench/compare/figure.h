@@ -70,6 +70,7 @@ void addMemory(Figures& figures);
 void addEcho(Figures& figures);
 void addFanOut(Figures& figures);
 void addRing(Figures& figures);
+void addPeers(Figures& figures);
 // Of the Savina suite of actor benchmarks, beside the thread ring.
 void addCounting(Figures& figures);
 void addPingPong(Figures& figures);

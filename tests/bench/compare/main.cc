@@ -19,6 +19,7 @@ struct Options {
   int rounds = 3;
   double effort = 1;
   bool json = false;
+  bool peers = false;
 };
 
 double median(std::vector<double> values) {
@@ -62,7 +63,7 @@ Figures grouped(const Figures& figures, const std::string& filter) {
   return all;
 }
 
-Figures allFigures() {
+Figures allFigures(bool peers) {
   Figures figures;
   addPipes(figures);
   addActors(figures);
@@ -80,11 +81,12 @@ Figures allFigures() {
   addBoundedBuffer(figures);
   addDictionary(figures);
   addPhilosophers(figures);
+  if (peers) addPeers(figures);
   return figures;
 }
 
 int compare(const Options& options) {
-  const Figures figures = grouped(allFigures(), options.filter);
+  const Figures figures = grouped(allFigures(options.peers), options.filter);
   std::vector<std::vector<double>> values(figures.size());
   std::set<std::size_t> failed;
   for (int round = 0; round < options.rounds; ++round) {
@@ -123,6 +125,7 @@ int main(int argc, char** argv) {
   app.add_option("--effort", options.effort, "How much of everything is done: 0.01 is a hundredth")
       ->check(CLI::Range(1e-6, 100.0));
   app.add_flag("--json", options.json, "A line of JSON a figure");
+  app.add_flag("--peers", options.peers, "Also with other means, as far as they are installed and built");
   CLI11_PARSE(app, argc, argv);
   troupe::bench::setEffort(options.effort);
   std::signal(SIGINT, troupe::bench::onSignal);
