@@ -1,12 +1,11 @@
 // The same with other means: programs of their own, each of which prints its figure (tests/bench/peers).
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <filesystem>
-#include <iterator>
+#include <memory>
 
 #include "tests/bench/compare/figure.h"
 #include "tests/unit/os/children.h"
@@ -74,7 +73,7 @@ std::vector<Peer> present() {
   return all;
 }
 
-// A new folder to run in, for its sockets.
+// A new folder to run in, for sockets.
 class Folder {
  public:
   Folder() : path_((fs::temp_directory_path() / "troupe-bench.XXXXXX").string()) {
@@ -102,13 +101,15 @@ class Folder {
   failOfSystem("can't run " + command.front());
 }
 
-double measure(std::vector<std::string> command, const std::string& workload, std::uint64_t count) {
+double measure(std::vector<std::string> command, const std::string& folder, const std::string& workload,
+               std::uint64_t count) {
   command.push_back(workload);
   command.push_back(std::to_string(count));
-  const Folder folder;
+  std::string own = folder + "/XXXXXX";
+  if (::mkdtemp(own.data()) == nullptr) failOfSystem("no folder to run in");
   int output[2];
   if (::pipe2(output, O_CLOEXEC) < 0) failOfSystem("no pipe");
-  os::test::Child process([&]() -> int { become(command, folder.path(), output[1]); });
+  os::test::Child process([&]() -> int { become(command, own, output[1]); });
   ::close(output[1]);
   std::string text;  // a line; processes that it leaves may keep the pipe open
   char part[256];
@@ -127,17 +128,17 @@ double measure(std::vector<std::string> command, const std::string& workload, st
 }  // namespace
 
 void addPeers(Figures& figures) {
+  const auto folder = std::make_shared<const Folder>();
   for (const Peer& peer : present()) {
-    const auto add = [&](const char* figure, const char* workload, const char* unit, std::uint64_t count) {
-      figures.push_back(
-          {figure, peer.who, unit, [command = peer.command, workload = std::string(workload), count] {
-             return measure(command, workload, effort(count) + 4);
-           }});
+    const auto add = [&](const char* figure, const char* unit, const char* workload, std::uint64_t count) {
+      figures.push_back({figure, peer.who, unit, [command = peer.command, folder, workload, count] {
+                           return measure(command, folder->path(), workload, effort(count) + 4);
+                         }});
     };
-    add("round trip, 64 bytes", "round-trip", "us", peer.trips);
-    add("one way, 64 bytes, 1 to 1", "one-way", "M/s", peer.messages);
-    add("one way, 64 bytes, 4 to 1", "four-to-one", "M/s", peer.messages);
-    add("one way, 1 MiB, all read", "large", "GB/s", peer.larges);
+    add("round trip, 64 bytes", "us", "round-trip", peer.trips);
+    add("one way, 64 bytes, 1 to 1", "M/s", "one-way", peer.messages);
+    add("one way, 64 bytes, 4 to 1", "M/s", "four-to-one", peer.messages);
+    add("one way, 1 MiB, all read", "GB/s", "large", peer.larges);
   }
 }
 
