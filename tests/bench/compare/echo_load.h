@@ -1,4 +1,5 @@
-// Clients of a TCP echo server on this machine, in one process: each sends 64 bytes, and checks that they come back.
+// Clients of a TCP echo server on this machine, in one process: each sends 64 bytes, and checks that they
+// come back.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,8 @@
 // Figures that are compared: what is done, by whom, and how it is measured.
 //
-// A figure is measured several times, in turns with the others, each time from the start; what counts is the median.
+// A figure is measured several times, in turns with the others, each time from the start; what counts is the
+// median. Its ratio is the median by that of who comes first in the same workload: of times and memory a
+// smaller one is better, of what is done in a second a larger one.
 #pragma once
 
 #include <cstdint>
@@ -37,9 +39,9 @@ class Shared {
   double* value_;
 };
 
-// Runs it in a process group of its own, of which nothing is left afterwards; gives what it returned. Nothing where it
-// has failed, or takes longer than two minutes, times the effort where that is above 1; then what it has said on standard
-// error is shown.
+// Runs it in a process group of its own, of which nothing is left afterwards; gives what it returned. Nothing
+// where it has failed, or takes longer than two minutes, times the effort where that is above 1; then what it
+// has said on standard error is shown.
 std::optional<double> inChild(const std::function<double()>& body);
 // Kills what inChild() runs now; for a handler of signals.
 void killChild();

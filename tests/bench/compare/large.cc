@@ -71,7 +71,7 @@ void checkAnswer(const Pipe& done, const Load& load) {
   if (sum != expected(load)) fail("another sum");
 }
 
-// --- By hand ------------------------------------------------------------------------------------------------
+// --- By hand -----------------------------------------------------------------------------------------------
 
 double throughPipe(const Load& load) {
   Pipe pipe, done;
@@ -140,7 +140,7 @@ double throughMemory(const Load& load) {
   return result;
 }
 
-// --- With actors --------------------------------------------------------------------------------------------
+// --- With actors -------------------------------------------------------------------------------------------
 
 class Reader final : public Actor<Reader, Sink> {
  public:

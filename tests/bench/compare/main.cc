@@ -1,4 +1,5 @@
-// Compares what is done with Troupe with the same done by hand, in one run: a table, or a line of JSON a figure.
+// Compares what is done with Troupe with the same done by hand, in one run: a table, or a line of JSON a
+// figure.
 #include <unistd.h>
 #include <CLI/CLI.hpp>
 
@@ -117,7 +118,8 @@ void onSignal(int signal) {
 }  // namespace troupe::bench
 
 int main(int argc, char** argv) {
-  CLI::App app("Compares Troupe with the same done by hand, in one run.");
+  CLI::App app(
+      "Compares Troupe with the same done by hand, in one run. A ratio is the value by that of who comes first.");
   troupe::bench::Options options;
   app.add_option("--filter", options.filter, "Only what has this in its workload or who");
   app.add_option("--rounds", options.rounds, "How often each is measured; the median counts")

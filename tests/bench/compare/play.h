@@ -1,5 +1,5 @@
-// A play: members who do nothing but answer notes with notes. The same is played by processes with a bare pipe each and by
-// actors, so that only what carries the notes is compared.
+// A play: members who do nothing but answer notes with notes. The same is played by processes with a bare pipe
+// each and by actors, so that only what carries the notes is compared.
 //
 // Order:  what one member sends to another arrives in the order of sending, whoever plays.
 // Bounds: a member that reads has few notes under way to anybody, or bare pipes would block each other.

@@ -95,7 +95,8 @@ double roundTrip(std::uint64_t count) {
   return timeTrips(count, [&](const Message& message) { return client.echo(message); });
 }
 
-// Nanoseconds until all that the senders have sent has been received. They wait now and then: nothing else slows them.
+// Nanoseconds until all that the senders have sent has been received. They wait now and then: nothing else
+// slows them.
 double timeSending(std::uint64_t senders, std::uint64_t each, std::uint64_t window, std::uint64_t expected,
                    const std::function<Bytes(std::uint64_t)>& make) {
   Processes server, others;

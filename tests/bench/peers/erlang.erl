@@ -18,11 +18,13 @@ main([Workload, Count]) ->
     io:format("~w~n", [float(Figure)]),
     halt(0).
 
-%% This node listens where it was told to (-erl_epmd_port), and the other one does not: so no daemon is needed for their names.
+%% This node listens where it was told to (-erl_epmd_port), and the other one does not: so no daemon is needed
+%% for their names.
 other_node() ->
     Id = os:getpid(),
     {ok, _} = net_kernel:start([list_to_atom("bench" ++ Id ++ "@localhost"), shortnames]),
-    {ok, _, Node} = peer:start(#{name => "other" ++ Id, host => "localhost", args => ["-dist_listen", "false"]}),
+    Listens = ["-dist_listen", "false"],
+    {ok, _, Node} = peer:start(#{name => "other" ++ Id, host => "localhost", args => Listens}),
     {ok, Module, Code} = compile:file(escript:script_name(), [binary]),
     {module, Module} = erpc:call(Node, code, load_binary, [Module, "erlang.erl", Code]),
     Node.

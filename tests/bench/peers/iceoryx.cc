@@ -1,4 +1,4 @@
-// iceoryx: chunks of shared memory, written in place, whose place is published; a receiver sleeps in a WaitSet.
+// iceoryx: chunks of shared memory, whose place is published; a receiver sleeps in a WaitSet.
 #include <fcntl.h>
 #include <sys/prctl.h>
 

@@ -1,4 +1,5 @@
-// Node: process.send between a process and those that it has forked. `node.js <workload> <count>` prints the figure.
+// Node: process.send between a process and those that it has forked. `node.js <workload> <count>` prints the
+// figure.
 'use strict';
 
 const {fork} = require('node:child_process');

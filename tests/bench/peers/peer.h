@@ -1,5 +1,6 @@
-// What the programs share that do the same with other means: `peer <workload> <count>` does it so often, with contents that are
-// checked, and prints the figure. They run in a folder of their own, for sockets and the like.
+// What the programs share that do the same with other means: `peer <workload> <count>` does it so often, with
+// contents that are checked, and prints the figure. They run in a folder of their own, for sockets and the
+// like.
 //
 // Processes are forked before the means that are measured are touched: most of them start threads.
 #pragma once
@@ -64,7 +65,7 @@ class Signal {
   int ends_[2];
 };
 
-// How a forked process ends. Most means that are measured are not made for what a forked process does at its exit.
+// How a forked process ends. Most means that are measured are not made for an exit in order there.
 inline void (*endProcess)(int) = ::_exit;
 
 // Forked processes, which end with code 0; killed where nobody waits for that.
@@ -142,8 +143,9 @@ inline double timeTrips(std::uint64_t count, const std::function<std::uint64_t(c
   return (now() - before) / 1000 / static_cast<double>(count);
 }
 
-// A receiver and its senders, each a process. `receive` gets a signal to say that it is ready, and gives the sum of `count`
-// messages; `send` sends the first so many, and stays until all have been received. Nanoseconds between.
+// A receiver and its senders, each a process. `receive` gets a signal to say that it is ready, and gives the
+// sum of `count` messages; `send` sends the first so many, and stays until all have been received. Nanoseconds
+// between.
 inline double timeOneWay(
     std::uint64_t senders, std::uint64_t each, std::uint64_t expected,
     const std::function<std::uint64_t(const Signal& ready, std::uint64_t count)>& receive,

@@ -1,4 +1,7 @@
-"""Python's multiprocessing: Pipe, and SimpleQueue where several send. `python.py <workload> <count>` prints the figure."""
+"""Python's multiprocessing: a Pipe, and a SimpleQueue one way.
+
+`python.py <workload> <count>` prints the figure.
+"""
 
 import multiprocessing
 import os
@@ -69,7 +72,8 @@ def one_way(senders, messages):
 
 def middle():
     """What a large message has between its ends, which are its number."""
-    return struct.pack("<%dQ" % (LARGE_BYTES // 8 - 2), *(value_of(i) for i in range(1, LARGE_BYTES // 8 - 1)))
+    words = LARGE_BYTES // 8
+    return struct.pack("<%dQ" % (words - 2), *(value_of(i) for i in range(1, words - 1)))
 
 
 def send_large(connection, count):
