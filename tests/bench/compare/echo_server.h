@@ -9,9 +9,17 @@
 
 namespace troupe::bench {
 
-// Its processes are killed when it goes.
+// Its processes are asked to end when it goes, so that they leave nothing behind, and waited for.
 struct EchoServer {
-  unsigned port = 0;
+  explicit EchoServer(unsigned onPort = 0) : port(onPort) {}
+  ~EchoServer() {
+    for (const auto& process : processes) process->kill(SIGTERM);
+    for (const auto& process : processes) process->wait();
+  }
+  EchoServer(EchoServer&&) = default;
+  EchoServer& operator=(EchoServer&&) = delete;
+
+  unsigned port;
   std::vector<std::unique_ptr<os::test::Child>> processes = {};
 };
 

@@ -68,7 +68,7 @@ Listening listenHere() {
 
 EchoServer startEpollEcho() {
   const Listening listening = listenHere();
-  EchoServer server{.port = listening.port};
+  EchoServer server(listening.port);
   for (unsigned i = 0; i < os::usableCores(); ++i) {
     server.processes.push_back(std::make_unique<os::test::Child>([&]() -> int { serve(listening.fd); }));
   }

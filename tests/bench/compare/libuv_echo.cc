@@ -67,7 +67,7 @@ int serve(int fd) {
 
 EchoServer startLibuvEcho() {
   const Listening listening = listenHere();
-  EchoServer server{.port = listening.port};
+  EchoServer server(listening.port);
   server.processes.push_back(std::make_unique<os::test::Child>([&] { return serve(listening.fd); }));
   ::close(listening.fd);
   return server;
