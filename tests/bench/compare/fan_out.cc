@@ -58,8 +58,15 @@ Play play() {
 }  // namespace
 
 void addFanOut(Figures& figures) {
-  addPlay(figures, "fan-out to 100 and back", "us", play,
-          [](double took) { return took / 1000 / static_cast<double>(rounds()); });
+  const std::string workload = "fan-out to 100 and back";
+  const auto microseconds = [](double took) { return took / 1000 / static_cast<double>(rounds()); };
+  addPlay(figures, workload, "us", play, microseconds);
+  // A packet takes 4096 bytes of a mailbox, so that 16 of the answers fill an ordinary one.
+  figures.push_back({workload, "Troupe, casts, 1 MiB mailboxes", "us", [=] {
+                       Play roomy = play();
+                       roomy.mailboxBytes = std::size_t{1} << 20;
+                       return microseconds(playWithActors(roomy));
+                     }});
 }
 
 }  // namespace troupe::bench

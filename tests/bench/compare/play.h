@@ -49,6 +49,7 @@ struct Play {
   // The play is over when so many have said that they are done, with values that add up to `sum`.
   std::uint32_t done = 0;
   std::uint64_t sum = 0;
+  std::size_t mailboxBytes = 0;  // of actors, as in their ChildSpec
 };
 
 // Nanoseconds from the first note to the last.

@@ -107,9 +107,10 @@ Task<double> direct(Self& self, const Play& play) {
 double playWithActors(const Play& play) {
   return inApp(
       [&](App& app) {
+        const ChildSpec spec{.mailboxBytes = play.mailboxBytes};
         app.child<Director>(nameOf(kDirector).substr(1), {}, &play);
         for (std::uint32_t i = 1; i <= play.members; ++i)
-          app.child<Member>(nameOf(i).substr(1), {}, &play, i);
+          app.child<Member>(nameOf(i).substr(1), spec, &play, i);
       },
       [&play](Self& self) { return direct(self, play); });
 }
