@@ -3,7 +3,8 @@
 # and fails if there is one.
 #
 #   order         a room includes only rooms and doors to its left, or its own; the command (cli) rooms up to wire
-#   uv            <uv.h> only in framework/loop; no uv_ name in other rooms; no word of libuv in a door
+#   uv            <uv.h> only in framework/loop, and in benches libuv_*, which compare with it; no uv_ name
+#                 in other rooms; no word of libuv in a door
 #   lengths       a header has at most 250 lines, a source 450
 #   system_calls  headers of system calls only in framework/os; elsewhere <csignal> is for names of signals
 #   doors         a door includes only doors, the standard library, Cap'n Proto, and spdlog if it is log.h
@@ -81,7 +82,7 @@ uv() {
                      files framework actors samples tests -- -name '*.cc')
   scan '
     FNR == 1 {
-      loop = FILENAME ~ /^framework\/loop\//
+      loop = FILENAME ~ /^framework\/loop\// || FILENAME ~ /^tests\/bench\/compare\/libuv_/
       door = FILENAME ~ /^framework\/include\//
       header = FILENAME ~ /\.h$/
     }

@@ -8,7 +8,8 @@ status=0
 
 fresh() {
   rm -rf "${root:?}"/*
-  mkdir -p "$root"/framework/{os,loop,wire,actor,net,compiler,cli,include/troupe}
+  mkdir -p "$root"/framework/{os,loop,wire,actor,net,compiler,cli,include/troupe} "$root"/tests/bench/compare
+  echo '#include <uv.h>' > "$root/tests/bench/compare/libuv_echo.cc"
   echo '#include <string>' > "$root/framework/include/troupe/error.h"
   echo '#include <troupe/error.h>' > "$root/framework/include/troupe/task.h"
   printf '#include "os/fd.h"\n#include <uv.h>\nuv_loop_t* loop;\n' > "$root/framework/loop/loop.cc"
@@ -57,6 +58,7 @@ rejects order framework/cli/main.cc '#include "node/root.h"' 'rooms up to wire o
 rejects uv framework/wire/lane.h '#include <uv.h>' 'only framework/loop'
 rejects uv framework/os/fd.cc '#include <uv.h>' 'only framework/loop'
 rejects uv framework/net/stream.h 'struct uv_tcp_s;' 'outside framework/loop'
+rejects uv tests/bench/compare/echo.cc '#include <uv.h>' 'only framework/loop'
 rejects uv framework/include/troupe/task.h '// Runs on libuv.' 'speaks of libuv'
 rejects uv framework/include/troupe/task.h 'struct uv_loop_s;' 'speaks of libuv'
 

@@ -1,10 +1,9 @@
 // What actors do.
-#include <troupe/troupe.h>
-
 #include <cstring>
 
 #include "bench.actor.h"
 #include "tests/bench/compare/figure.h"
+#include "tests/bench/compare/in_app.h"
 
 namespace troupe::bench {
 
@@ -13,12 +12,6 @@ namespace {
 int trips() { return static_cast<int>(effort(20'000)); }
 // A multiple of 64, and of 4 times that.
 std::uint64_t messages() { return effort(12'000) * 256; }
-
-std::uint64_t firstOf(capnp::Data::Reader data) {
-  std::uint64_t value = 0;
-  std::memcpy(&value, data.begin(), std::min(sizeof value, data.size()));
-  return value;
-}
 
 class Adder final : public Actor<Adder, Sink> {
  public:
@@ -36,10 +29,6 @@ class Adder final : public Actor<Adder, Sink> {
   std::uint64_t messages_ = 0;
   std::uint64_t sum_ = 0;
 };
-
-capnp::Data::Reader asData(const std::byte (&bytes)[kMessageBytes]) {
-  return {reinterpret_cast<const kj::byte*>(bytes), kMessageBytes};
-}
 
 Task<> castAll(Ref<Sink> sink, std::uint64_t messages) {
   std::byte bytes[kMessageBytes] = {};
@@ -60,18 +49,6 @@ class Sender final : public Actor<Sender, Source> {
   Ref<Sink> sink_;
 };
 
-// Runs it in the main actor of an app.
-double inApp(const std::function<void(App&)>& declare, std::function<Task<double>(Self&)> body) {
-  char name[] = "bench";
-  char* arguments[] = {name, nullptr};
-  App app(1, arguments);
-  declare(app);
-  Shared result;  // the main actor is another process
-  app.main([&](Self& self) -> Task<> { *result = co_await body(self); });
-  if (app.run() != 0) fail("the app has failed");
-  return *result;
-}
-
 double roundTrip() {
   return inApp([](App& app) { app.child<Adder>("sink"); },
                [](Self& self) -> Task<double> {
@@ -87,16 +64,6 @@ double roundTrip() {
                  }
                  co_return (now() - before) / trips() / 1000;
                });
-}
-
-Task<> allHandled(Self& self, Ref<Sink> sink, std::uint64_t messages, std::uint64_t sum) {
-  sink = sink.within(kForever);
-  for (;;) {
-    const auto total = co_await sink.total();
-    if (total->getMessages() == messages && total->getSum() != sum) fail("another sum");
-    if (total->getMessages() == messages) co_return;
-    co_await self.sleepFor(std::chrono::milliseconds(1));
-  }
 }
 
 double oneWay() {

@@ -1,18 +1,63 @@
 #include "tests/bench/compare/figure.h"
 
+#include <poll.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
+#include <cstring>
 
 #include "tests/unit/os/children.h"
 
 namespace troupe::bench {
 
 namespace {
+
 double part = 1;
+std::string subject;
+volatile sig_atomic_t running = 0;
+
+constexpr int kPatienceMilliseconds = 120'000;
+
+// What a process says on standard error, until it is wanted.
+class Errors {
+ public:
+  Errors() : file_(::memfd_create("errors", MFD_CLOEXEC)) {
+    if (file_ < 0) failOfSystem("no file for what is said");
+  }
+  ~Errors() { ::close(file_); }
+  Errors(const Errors&) = delete;
+  Errors& operator=(const Errors&) = delete;
+
+  void takeOver() const { ::dup2(file_, STDERR_FILENO); }
+  // Its end.
+  void show() const {
+    char text[8192];
+    const off_t size = ::lseek(file_, 0, SEEK_END);
+    const off_t from = std::max<off_t>(0, size - static_cast<off_t>(sizeof text));
+    const ssize_t got = ::pread(file_, text, sizeof text, from);
+    if (got > 0) std::fwrite(text, 1, static_cast<std::size_t>(got), stderr);
+  }
+
+ private:
+  int file_;
+};
+
+bool ends(pid_t pid) {
+  const int process = static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+  if (process < 0) failOfSystem("no descriptor of a process");
+  pollfd one = {process, POLLIN, 0};
+  const int ready = ::poll(&one, 1, static_cast<int>(kPatienceMilliseconds * std::max(1.0, part)));
+  ::close(process);
+  return ready == 1;
 }
+
+}  // namespace
 
 std::uint64_t effort(std::uint64_t count) {
   return std::max<std::uint64_t>(1, static_cast<std::uint64_t>(static_cast<double>(count) * part));
@@ -29,15 +74,31 @@ Shared::Shared() {
 
 Shared::~Shared() { ::munmap(value_, sizeof *value_); }
 
-double inChild(const std::function<double()>& body) {
+std::optional<double> inChild(const std::function<double()>& body) {
   Shared result;
+  const Errors errors;
   os::test::Child process([&] {
+    ::setpgid(0, 0);
+    errors.takeOver();
     *result = body();
     return 0;
   });
+  const pid_t pid = process.pid();
+  ::setpgid(pid, pid);  // whoever comes first
+  running = pid;
+  const bool inTime = ends(pid);
+  if (!inTime) ::kill(-pid, SIGKILL);
   const int code = process.exitCode();
-  if (code != 0) fail("what was measured ended with code " + std::to_string(code));
-  return *result;
+  running = 0;
+  ::kill(-pid, SIGKILL);
+  if (code == 0) return *result;
+  errors.show();
+  complain(inTime ? "it ended with code " + std::to_string(code) : "it had not ended in time");
+  return std::nullopt;
+}
+
+void killChild() {
+  if (running > 0) ::kill(-static_cast<pid_t>(running), SIGKILL);
 }
 
 double now() {
@@ -45,11 +106,19 @@ double now() {
                              std::chrono::nanoseconds(1));
 }
 
-void fail(const std::string& what) {
-  std::fprintf(stderr, "bench: %s\n", what.c_str());
+void setSubject(const std::string& to) { subject = to; }
+
+void complain(const std::string& what) {
+  std::fprintf(stderr, "bench: %s: %s\n", subject.c_str(), what.c_str());
   std::fflush(nullptr);
+}
+
+void fail(const std::string& what) {
+  complain(what);
   ::_exit(1);
 }
+
+void failOfSystem(const std::string& what) { fail(what + ": " + std::strerror(errno)); }
 
 std::uint64_t sumOf(std::uint64_t messages) {
   std::uint64_t sum = 0;

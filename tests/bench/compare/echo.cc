@@ -1,0 +1,84 @@
+// TCP echo, with connections that stay and with new ones: the samples beside servers written by hand.
+#include <fcntl.h>
+
+#include <cstdlib>
+
+#include "tests/bench/compare/echo_load.h"
+#include "tests/bench/compare/echo_server.h"
+#include "tests/bench/compare/figure.h"
+
+namespace troupe::bench {
+
+namespace {
+
+struct Server {
+  std::string who;
+  std::function<EchoServer()> start;
+};
+
+std::vector<Server> servers() {
+  std::vector<Server> all = {{"prefork, epoll", startEpollEcho}, {"libuv, one process", startLibuvEcho}};
+  const std::pair<const char*, const char*> samples[] = {
+      {"echo_server", "Troupe, a pool"}, {"echo_per_connection", "Troupe, an actor a connection"}};
+  for (const auto& [name, who] : samples) {
+    const std::string file = std::string(TROUPE_BINARY_DIR "/samples/") + name;
+    if (::access(file.c_str(), X_OK) == 0) all.push_back({who, [file] { return startEchoProgram(file); }});
+  }
+  return all;
+}
+
+double thousandsASecond(const Server& server, EchoLoad load) {
+  const EchoServer running = server.start();
+  load.port = running.port;
+  return static_cast<double>(load.requests) / runEchoLoad(load) * 1e6;
+}
+
+}  // namespace
+
+EchoServer startEchoProgram(const std::string& file) {
+  int output[2];
+  if (::pipe2(output, O_CLOEXEC) < 0) failOfSystem("no pipe");
+  EchoServer server;
+  server.processes.push_back(std::make_unique<os::test::Child>([&] {
+    ::dup2(output[1], STDOUT_FILENO);
+    ::execl(file.c_str(), file.c_str(), "--port", "0", nullptr);
+    failOfSystem("can't run " + file);
+    return 1;
+  }));
+  ::close(output[1]);
+  const std::string before = " port ";
+  std::string text;
+  while (text.find('\n') == std::string::npos) {
+    char part[256];
+    if (!os::test::becomesReadable(output[0])) fail(file + " does not say that it listens");
+    const ssize_t got = ::read(output[0], part, sizeof part);
+    if (got <= 0) fail(file + " has ended instead of listening");
+    text.append(part, static_cast<std::size_t>(got));
+  }
+  const auto at = text.find(before);
+  if (at == std::string::npos) fail(file + " does not say its port: " + text);
+  server.port = static_cast<unsigned>(std::atoi(text.c_str() + at + before.size()));
+  return server;
+}
+
+void addEcho(Figures& figures) {
+  for (const unsigned connections : {1U, 50U, 200U}) {
+    for (const Server& server : servers()) {
+      const std::string workload =
+          "TCP echo, " + std::to_string(connections) + " connection" + (connections == 1 ? "" : "s");
+      figures.push_back({workload, server.who, "k/s", [=] {
+                           const std::uint64_t requests = effort(connections == 1 ? 10'000 : 30'000);
+                           return thousandsASecond(server,
+                                                   {.connections = connections, .requests = requests});
+                         }});
+    }
+  }
+  for (const Server& server : servers()) {
+    figures.push_back({"TCP, a connection for each request", server.who, "k/s", [=] {
+                         return thousandsASecond(
+                             server, {.connections = 20, .requests = effort(1500), .churn = true});
+                       }});
+  }
+}
+
+}  // namespace troupe::bench

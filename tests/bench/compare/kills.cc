@@ -1,0 +1,137 @@
+// SIGKILL until the successor answers.
+#include <sys/prctl.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <csignal>
+#include <vector>
+
+#include "tests/bench/compare/figure.h"
+#include "tests/bench/compare/in_app.h"
+#include "tests/bench/compare/raw_pipe.h"
+#include "tests/unit/os/children.h"
+
+namespace troupe::bench {
+
+namespace {
+
+std::uint64_t kills() { return effort(100); }
+
+// What the program holds besides; all of it is touched.
+std::vector<char> ballast(std::size_t mebibytes) {
+  if (mebibytes == 0) return {};
+  return std::vector<char>(effort(mebibytes << 20), 1);
+}
+
+double median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
+// Who answers, and to what.
+struct Sign {
+  pid_t pid;
+  std::uint64_t value;
+};
+
+Sign ask(const Pipe& there, const Pipe& back, std::uint64_t value) {
+  Message message{};
+  const Sign question{0, value};
+  std::memcpy(message.data(), &question, sizeof question);
+  there.write(message);
+  back.read(message);
+  Sign sign;
+  std::memcpy(&sign, message.data(), sizeof sign);
+  if (sign.value != value) fail("another answer");
+  return sign;
+}
+
+// Waits outside of read(2), which may take a message off the pipe although the process is being killed.
+[[noreturn]] void serve(const Pipe& there, const Pipe& back) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  for (;;) {
+    pollfd one = {there.ends[0], POLLIN, 0};
+    ::poll(&one, 1, -1);
+    Message message;
+    there.read(message);
+    Sign sign;
+    std::memcpy(&sign, message.data(), sizeof sign);
+    sign.pid = ::getpid();
+    std::memcpy(message.data(), &sign, sizeof sign);
+    back.write(message);
+  }
+}
+
+double withFork(std::size_t mebibytes) {
+  Pipe there, back;
+  os::test::Child supervisor([&]() -> int {
+    const std::vector<char> held = ballast(mebibytes);
+    for (;;) {
+      const pid_t worker = ::fork();
+      if (worker < 0) failOfSystem("no fork");
+      if (worker == 0) serve(there, back);
+      int status = 0;
+      ::waitpid(worker, &status, 0);
+    }
+  });
+  pid_t worker = ask(there, back, 1).pid;
+  std::vector<double> took;
+  for (std::uint64_t i = 0; i < kills(); ++i) {
+    const double before = now();
+    ::kill(worker, SIGKILL);
+    const pid_t successor = ask(there, back, valueOf(i)).pid;
+    took.push_back(now() - before);
+    if (successor == worker) fail("the process that was killed has answered");
+    worker = successor;
+  }
+  return median(took) / 1000;
+}
+
+class Worker final : public Actor<Worker, Mortal> {
+ public:
+  void sign(SignParams in, SignResults out) {
+    out.setPid(static_cast<std::uint32_t>(::getpid()));
+    out.setValue(in.getValue());
+  }
+};
+
+Task<pid_t> signOf(Ref<Mortal> worker, std::uint64_t value) {
+  const auto sign = co_await worker.sign(value);
+  if (sign->getValue() != value) fail("another answer");
+  co_return static_cast<pid_t>(sign->getPid());
+}
+
+double withActors(std::size_t mebibytes) {
+  const std::vector<char> held = ballast(mebibytes);
+  return inApp(
+      [](App& app) {
+        app.supervise({.maxRestarts = 1'000'000});
+        app.child<Worker>("worker");
+      },
+      [](Self& self) -> Task<double> {
+        auto ref = co_await self.find<Mortal>("worker");
+        pid_t worker = co_await signOf(ref, 1);
+        std::vector<double> took;
+        for (std::uint64_t i = 0; i < kills(); ++i) {
+          const double before = now();
+          ::kill(worker, SIGKILL);
+          const pid_t successor = co_await signOf(ref, valueOf(i));
+          took.push_back(now() - before);
+          if (successor == worker) fail("the process that was killed has answered");
+          worker = successor;
+        }
+        co_return median(took) / 1000;
+      });
+}
+
+}  // namespace
+
+void addKills(Figures& figures) {
+  figures.push_back({"SIGKILL to answer", "fork loop, pipes", "us", [] { return withFork(0); }});
+  figures.push_back({"SIGKILL to answer", "Troupe", "us", [] { return withActors(0); }});
+  figures.push_back(
+      {"SIGKILL to answer, 256 MiB held", "fork loop, pipes", "us", [] { return withFork(256); }});
+  figures.push_back({"SIGKILL to answer, 256 MiB held", "Troupe", "us", [] { return withActors(256); }});
+}
+
+}  // namespace troupe::bench
