@@ -294,6 +294,8 @@ EnvelopeHead headOf(Envelope::Reader envelope) {
 
 // Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : words_(words) {
+  // Once there is such a table, a null capability can be read without one.
+  static const capnp::ReaderCapabilityTable kForNullCapabilities(nullptr);
   auto head = wire::isPlain(words) ? wire::headOf(words) : std::nullopt;
   if (head && !head->references) {
     head_ = *head;
