@@ -241,7 +241,7 @@ class BankChaosTest : public ChaosTest {
     for (unsigned left = 1 + below(3); left > 0; --left) {
       const auto [kind, path] = chooseVictim();
       for (const Process& process : processes) {
-        if (!process.path().ends_with(path) || ::kill(process.pid, SIGKILL) != 0) continue;
+        if (!process.path().ends_with(path) || !killed(process)) continue;
         ++kills[kind];
         ++sum;
       }
@@ -253,6 +253,7 @@ TEST_F(BankChaosTest, NoCentIsLostOrMadeAndEveryAcknowledgedDepositIsThereOnce) 
   Program app(ownPath(), {folder.path()});
   ASSERT_TRUE(app.waitForLine("started")) << app.errors();
   strikeFor(10, 20, app, [&] { strike(app); });
+  ASSERT_TRUE(app.waitUntil([&] { return isCalm(app); })) << describe(app.processes());
   app.send("finish\n");
   ASSERT_TRUE(app.waitForLine("finished")) << app.errors().substr(0, 10'000);
 

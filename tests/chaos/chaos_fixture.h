@@ -6,9 +6,12 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <functional>
 #include <random>
+#include <set>
 
 #include "tests/support/program.h"
 #include "tests/support/scratch.h"
@@ -35,6 +38,27 @@ class ChaosTest : public testing::Test {
     }
   }
 
+  // With SIGKILL. False where it has ended by itself.
+  bool killed(const Process& process) {
+    if (::kill(process.pid, SIGKILL) != 0) return false;
+    struck_.insert(process.pid);
+    return true;
+  }
+  // Nobody is left who is going to die. Who is, may live on for a while where the machine is busy, and those below a supervisor that
+  // has died longer than it: if they are asked to finish, and say yes, those who follow them don't know of it.
+  bool isCalm(const Program& app) const {
+    const auto all = app.processes();
+    return std::ranges::all_of(all, [&](const Process& process) {
+      const std::string path = process.path();
+      if (struck_.contains(process.pid)) return false;
+      const std::string above = path.substr(0, path.rfind('/'));
+      if (above.empty()) return true;
+      return std::ranges::any_of(all, [&](const Process& supervisor) {
+        return supervisor.pid == process.parent && supervisor.path() == above && supervisor.state != 'Z';
+      });
+    });
+  }
+
   // It ends in an orderly way, nothing is left of it, and none of its processes has said that something is wrong.
   static void expectOrderlyEnd(Program& app) {
     app.send("end\n");
@@ -47,6 +71,9 @@ class ChaosTest : public testing::Test {
 
   std::mt19937 random;
   Scratch folder;
+
+ private:
+  std::set<pid_t> struck_;
 };
 
 }  // namespace tests

@@ -253,28 +253,11 @@ class SequenceTest : public ChaosTest {
   unsigned receiversKilled = 0;  // at most
   std::uint64_t sent = 0, received = 0;
   std::set<std::string> missing;
-  std::set<pid_t> struck;
-
-  // Nobody is left who is going to die. Who is, may live on for a while where the machine is busy, and those below a supervisor that
-  // has died longer than it: one that answers `finish` and dies would be followed by one that goes on.
-  bool isCalm(const Program& app) const {
-    const auto all = app.processes();
-    return std::ranges::all_of(all, [&](const Process& process) {
-      const std::string path = process.path();
-      if (struck.contains(process.pid)) return false;
-      if (!path.starts_with("/sending/") && !path.starts_with("/receiving/")) return true;
-      const std::string above = path.substr(0, path.rfind('/'));
-      return std::ranges::any_of(all, [&](const Process& supervisor) {
-        return supervisor.pid == process.parent && supervisor.path() == above && supervisor.state != 'Z';
-      });
-    });
-  }
 
   void strike(const Program& app, const std::string& path) {
     for (const Process& process : app.processes()) {
-      if (process.path() != path || ::kill(process.pid, SIGKILL) != 0) continue;
+      if (process.path() != path || !killed(process)) continue;
       ++kills;
-      struck.insert(process.pid);
       if (path.starts_with("/receiving")) ++receiversKilled;
     }
   }
