@@ -157,6 +157,7 @@ void KeptStore::reload() {
     if (value.write && memory_.entry[value.entry.index].made != value.entry.made) lost.push_back(&value);
   }
   std::vector<Write> writes;
+  writes.reserve(lost.size());
   for (Value* value : lost) writes.push_back(std::exchange(value->write, nullptr));
   for (std::size_t i = 0; i < lost.size(); ++i) {
     lost[i]->entry = entryFor(lost[i]->name, lost[i]->fingerprint, lost[i]->capacity);
