@@ -14,6 +14,7 @@ interface Values {
   mixed   @2 (on :Bool, color :Color, nothing :Void, text :Text, data :Data) -> (length :UInt64);
   words   @3 (new :Text, class :Int32, params :Bool, fill :Bool) -> stream;
   differ  @4 Two -> (difference :Int32);
+  preset  @5 (count :UInt32 = 5, name :Text = "nobody") -> stream;
 }
 
 struct Two {

@@ -7,12 +7,17 @@
 #include <troupe/ref.h>
 
 #include <capnp/message.h>
+#include <gtest/gtest.h>
 #include <kj/exception.h>
 
 #include <cstdint>
+#include <cstring>
 #include <memory>
+#include <span>
 #include <string>
+#include <type_traits>
 #include <utility>
+#include <vector>
 
 namespace troupe::tests {
 
@@ -42,7 +47,25 @@ struct Sent {
   std::string name;
   bool cast = false;
   Message message;
+  bool inPlace = false;  // its parameters can be written without a builder
 };
+
+// What is written without a builder is what a builder has made, word for word.
+template <FillsPlainly Fill>
+void expectTheSameInPlace(const Fill& fill, const Message& made) {
+  constexpr std::size_t kSize = Fill::kDataWords + Fill::kPointers;
+  std::vector<std::uint64_t> words(1 + kSize + fill.words, ~std::uint64_t{0});
+  // The root: a struct that follows it, or one of no size.
+  words[0] =
+      kSize == 0 ? 0xfffffffc : std::uint64_t{Fill::kDataWords} << 32 | std::uint64_t{Fill::kPointers} << 48;
+  PlainParams params(words.data() + 1, Fill::kDataWords, Fill::kPointers);
+  fill.write(params);
+  ASSERT_EQ(made.segments().size(), 1U);
+  const auto segment = made.segments()[0].asBytes();
+  const auto bytes = std::as_bytes(std::span(words));
+  ASSERT_EQ(bytes.size(), segment.size());
+  EXPECT_EQ(std::memcmp(bytes.data(), segment.begin(), segment.size()), 0);
+}
 
 template <class I, class All = typename Protocol<I>::All>
 class FakeRef;
@@ -53,14 +76,21 @@ class FakeRef<I, TypeList<X...>> : public RefMethods<X, FakeRef<I>>... {
   template <class Params, class Results, class Fill, class Check>
   Sent sendCall(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill,
                 const Check&) const {
-    Sent sent{interfaceId, method, name, false, {}};
-    fill(sent.message.template init<Params>());
-    return sent;
+    return made<Params>({interfaceId, method, name, false, {}}, fill);
   }
   template <class Params, class Fill>
   Sent sendCast(std::uint64_t interfaceId, std::uint16_t method, const char* name, Fill&& fill) const {
-    Sent sent{interfaceId, method, name, true, {}};
+    return made<Params>({interfaceId, method, name, true, {}}, fill);
+  }
+
+ private:
+  template <class Params, class Fill>
+  static Sent made(Sent sent, Fill& fill) {
     fill(sent.message.template init<Params>());
+    if constexpr (FillsPlainly<std::remove_cvref_t<Fill>>) {
+      sent.inPlace = true;
+      expectTheSameInPlace(fill, sent.message);
+    }
     return sent;
   }
 };

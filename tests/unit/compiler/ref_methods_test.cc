@@ -126,6 +126,28 @@ TEST(RefMethodsTest, PlainValuesArriveInTheOrderOfTheSchema) {
   EXPECT_EQ(paramsOf<Values::MixedParams>(mixed).getColor(), Color::GREEN);
 }
 
+// FakeRef compares what is written with what a builder makes.
+TEST(RefMethodsTest, NumbersTextAndDataAreWrittenInPlace) {
+  const FakeRef<Values> values;
+  EXPECT_TRUE(values.numbers(-1, -2, -3, -4, 5, 6, 7, 8).inPlace);
+  EXPECT_TRUE(values.floats(-0.5f, 1e300).inPlace);
+  for (const std::string some : {"", "1", "1234567", "12345678", "123456789"})
+    EXPECT_TRUE(values.mixed(some.empty(), Color::BLUE, some, some).inPlace);
+  EXPECT_TRUE(values.words("a", -3, false, true).inPlace);
+  EXPECT_TRUE(values.differ(2, 1).inPlace);
+  EXPECT_TRUE(FakeRef<Calculator>().recall().inPlace) << "nothing at all";
+}
+
+TEST(RefMethodsTest, WithDefaultsReferencesOrStructsABuilderIsNeeded) {
+  const auto sent = FakeRef<Values>().preset(7, "Ada");
+  EXPECT_FALSE(sent.inPlace);
+  EXPECT_EQ(paramsOf<Values::PresetParams>(sent).getCount(), 7U);
+  EXPECT_EQ(text(paramsOf<Values::PresetParams>(sent).getName()), "Ada");
+  capnp::MallocMessageBuilder message;
+  EXPECT_FALSE(FakeRef<Canvas>().draw(message.initRoot<Shape>().asReader()).inPlace);
+  EXPECT_FALSE(FakeRef<Greeter>().greet([](auto params) { params.setName("Ada"); }).inPlace);
+}
+
 TEST(RefMethodsTest, MethodWithoutParametersTakesNone) {
   EXPECT_EQ(FakeRef<Calculator>().recall().method, 3);
   EXPECT_TRUE(FakeRef<Calculator>().clear().cast);
