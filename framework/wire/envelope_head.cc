@@ -28,6 +28,16 @@ std::uint64_t wordAt(std::span<const capnp::word> message, std::size_t at) {
 
 }  // namespace
 
+std::optional<bool> largeAtOnce(std::span<const capnp::word> message) {
+  constexpr std::size_t kAt = 2 + kKinds;
+  if (message.size() <= kAt) return std::nullopt;
+  const std::uint64_t root = wordAt(message, 1);
+  const bool one = (wordAt(message, 0) & 0xffffffff) == 0;
+  const std::uint64_t dataWords = root >> 32 & 0xffff;
+  if (!one || (root & 0xffffffff) != 0 || dataWords <= kKinds) return std::nullopt;
+  return (wordAt(message, kAt) >> kLargeAt & 1) != 0;
+}
+
 std::optional<EnvelopeHead> headOf(std::span<const capnp::word> message) {
   EnvelopeHead head;
   const std::uint64_t root = wordAt(message, 1);

@@ -25,6 +25,10 @@ struct EnvelopeHead {
   const capnp::word* body = nullptr;  // its pointer, if there is one
 };
 
+// `large` of a message that nobody has walked over yet, where it stands as senders put it: in one segment, with the root right behind
+// its pointer. Nothing, where it has to be looked for.
+std::optional<bool> largeAtOnce(std::span<const capnp::word> message);
+
 // The head of a plain message. Nothing, where its root is no struct.
 std::optional<EnvelopeHead> headOf(std::span<const capnp::word> message);
 

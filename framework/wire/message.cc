@@ -347,14 +347,7 @@ void IncomingMessage::attach(std::vector<std::span<const capnp::word>> segments)
 
 bool isLarge(std::span<const capnp::word> message) {
   if (message.empty()) return false;
-  // As senders make it: one segment, the root right behind its pointer, and `large` in the root's second word.
-  std::uint64_t words[4];
-  if (message.size() >= 4) {
-    std::memcpy(words, message.data(), sizeof words);
-    const bool one = (words[0] & 0xffffffff) == 0;
-    const std::uint64_t dataWords = words[1] >> 32 & 0xffff;
-    if (one && (words[1] & 0xffffffff) == 0 && dataWords >= 2) return (words[3] >> 32 & 1) != 0;
-  }
+  if (const auto large = largeAtOnce(message)) return *large;
   try {
     capnp::FlatArrayMessageReader reader(asArray(message), checkedOptions());
     return reader.getRoot<Envelope>().getLarge();
