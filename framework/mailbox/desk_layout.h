@@ -66,8 +66,8 @@ struct LogRecord {
   std::uint8_t released;  // message: it has left, or nobody wants it
   std::uint64_t ordinal;  // counts the records; a record that is moved keeps it
   std::uint64_t subject;  // done: slot; kept: place; message: the actor it goes to
-  std::uint64_t
-      sequence;  // done: the packet's arrival; kept: `made`; message: its number, 0 before it is written
+  // done: the packet's arrival; kept: `made`; message: its number, 0 before it was first written.
+  std::uint64_t sequence;
   std::int64_t deadline;    // message: an answer that nobody waits for after it; else the largest
   std::uint32_t realBytes;  // kept, message
   std::uint32_t handle;     // message: its name in the process that has the log
