@@ -28,6 +28,14 @@ inline std::uint64_t wordAt(capnp::Data::Reader data, std::size_t at) {
 }
 inline std::uint64_t firstOf(capnp::Data::Reader data) { return wordAt(data, 0); }
 
+// Does nothing but answer echo().
+class Echoer final : public Actor<Echoer, Sink> {
+ public:
+  void take(TakeParams) {}
+  void total(TotalParams, TotalResults) {}
+  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
+};
+
 // One call of `sink` with the value in it, which must come back.
 Task<> echo(Ref<Sink> sink, std::uint64_t value);
 

@@ -37,16 +37,9 @@ double withFork() {
   return (now() - before) / 1000 / static_cast<double>(starts());
 }
 
-class Worker final : public Actor<Worker, Sink> {
- public:
-  void take(TakeParams) {}
-  void total(TotalParams, TotalResults) {}
-  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
-};
-
 double withActors() {
   return inApp(
-      [](App& app) { app.supervisor("workers").each<Worker>("worker", {.restart = Restart::temporary}); },
+      [](App& app) { app.supervisor("workers").each<Echoer>("worker", {.restart = Restart::temporary}); },
       [](Self& self) -> Task<double> {
         auto workers = co_await self.findSupervisor("workers");
         const double before = now();

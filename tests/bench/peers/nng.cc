@@ -5,7 +5,7 @@
 #include <nng/protocol/reqrep0/rep.h>
 #include <nng/protocol/reqrep0/req.h>
 
-#include "tests/bench/peers/peer.h"
+#include "tests/bench/peers/sockets.h"
 
 namespace {
 
@@ -19,12 +19,14 @@ void insist(int result, const char* what) {
 
 class Socket {
  public:
-  explicit Socket(int (*open)(nng_socket*)) {
-    insist(open(&socket_), "a socket can't be opened");
+  explicit Socket(Role role) {
+    insist(open(role), "a socket can't be opened");
     insist(nng_socket_set_size(socket_, NNG_OPT_RECVMAXSZ, 0), "nng_socket_set_size");
+    if (role == Role::answer || role == Role::pull || role == Role::pullLarge)
+      insist(nng_listen(socket_, kAddress, nullptr, 0), "nng_listen");
+    else
+      insist(nng_dial(socket_, kAddress, nullptr, 0), "nng_dial");
   }
-  void listen() { insist(nng_listen(socket_, kAddress, nullptr, 0), "nng_listen"); }
-  void dial() { insist(nng_dial(socket_, kAddress, nullptr, 0), "nng_dial"); }
   void send(const void* data, std::size_t bytes) {
     insist(nng_send(socket_, const_cast<void*>(data), bytes, 0), "nng_send");
   }
@@ -39,77 +41,19 @@ class Socket {
   }
 
  private:
+  int open(Role role) {
+    switch (role) {
+      case Role::answer: return nng_rep0_open(&socket_);
+      case Role::ask: return nng_req0_open(&socket_);
+      case Role::pull:
+      case Role::pullLarge: return nng_pull0_open(&socket_);
+      default: return nng_push0_open(&socket_);
+    }
+  }
+
   nng_socket socket_;
 };
 
-double roundTrip(std::uint64_t count) {
-  Processes processes;
-  Signal ready;
-  processes.start([&] {
-    Socket socket(nng_rep0_open);
-    socket.listen();
-    ready.set();
-    for (;;) {
-      Message message;
-      message.value = socket.receive(valueIn);
-      socket.send(&message, sizeof message);
-    }
-  });
-  ready.wait();
-  Socket socket(nng_req0_open);
-  socket.dial();
-  return timeTrips(count, [&](const Message& message) {
-    socket.send(&message, sizeof message);
-    return socket.receive(valueIn);
-  });
-}
-
-double oneWay(std::uint64_t senders, std::uint64_t messages) {
-  const auto receive = [&](const Signal& ready, std::uint64_t count) {
-    Socket socket(nng_pull0_open);
-    socket.listen();
-    ready.set();
-    std::uint64_t sum = 0;
-    for (std::uint64_t i = 0; i < count; ++i) sum += socket.receive(valueIn);
-    return sum;
-  };
-  const auto send = [&](std::uint64_t each, const auto& begin, const auto& stay) {
-    Socket socket(nng_push0_open);
-    socket.dial();
-    begin();
-    for (std::uint64_t i = 0; i < each; ++i) {
-      const Message message{.value = valueOf(i)};
-      socket.send(&message, sizeof message);
-    }
-    stay();
-  };
-  const std::uint64_t each = messages / senders;
-  return millionsASecond(senders * each, timeOneWay(senders, each, senders * sumOf(each), receive, send));
-}
-
-double large(std::uint64_t count) {
-  const auto receive = [&](const Signal& ready, std::uint64_t) {
-    Socket socket(nng_pull0_open);
-    socket.listen();
-    ready.set();
-    std::uint64_t sum = 0;
-    for (std::uint64_t i = 0; i < count; ++i) sum += socket.receive(sumOfLarge);
-    return sum;
-  };
-  const auto send = [&](std::uint64_t, const auto& begin, const auto& stay) {
-    Socket socket(nng_push0_open);
-    socket.dial();
-    auto words = largeContents();
-    begin();
-    for (std::uint64_t i = 0; i < count; ++i) {
-      number(words, i);
-      socket.send(words.data(), kLargeBytes);
-    }
-    stay();
-  };
-  return gigabytesASecond(count, timeOneWay(1, count, sumOfLarges(count), receive, send));
-}
-
 }  // namespace
 
-int main(int argc, char** argv) { return run(argc, argv, {roundTrip, oneWay, large}); }
+int main(int argc, char** argv) { return run(argc, argv, betweenSockets<Socket>()); }
