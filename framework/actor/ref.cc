@@ -57,11 +57,8 @@ void CallHandle::malformed(const kj::Exception& what) const {
 class PendingCast {
  public:
   PendingCast(mailbox::Destination to, std::string method, std::span<const std::byte> message,
-              std::weak_ptr<Turn::State> turn)
-      : to_(to),
-        method_(std::move(method)),
-        message_(message.begin(), message.end()),
-        turn_(std::move(turn)) {
+              actor::TurnName turn)
+      : to_(to), method_(std::move(method)), message_(message.begin(), message.end()), turn_(turn) {
     actor::ActorProcess::current().outbox().hold(message_);
   }
 
@@ -112,14 +109,14 @@ class PendingCast {
   mailbox::Destination to_;
   std::string method_;
   std::vector<std::byte> message_;
-  std::weak_ptr<Turn::State> turn_;  // that it is part of
-  bool sent_ = false;                // it is in the outbox, for which there was no room
+  actor::TurnName turn_;  // that it is part of
+  bool sent_ = false;     // it is in the outbox, for which there was no room
   std::shared_ptr<mailbox::Outbox::Waiter> room_;
 };
 
-bool CastHandle::placed() const { return !cast_ || cast_->placed; }
+bool CastHandle::found() const { return cast_->placed; }
 
-bool CastHandle::ready() const { return placed() && !actor::ActorProcess::current().yieldNow(); }
+bool CastHandle::yieldNow() { return actor::ActorProcess::current().yieldNow(); }
 
 void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
   if (cast_ && !cast_->placed) {
@@ -131,8 +128,8 @@ void CastHandle::whenPlaced(std::coroutine_handle<> waiting) {
   });
 }
 
-void CastHandle::check() const {
-  if (cast_ && cast_->error) throw Error(*cast_->error);
+void CastHandle::checkFound() const {
+  if (cast_->error) throw Error(*cast_->error);
   if (placed()) return;
   throw Error(ErrorKind::overloaded,
               "casting " + cast_->method() +
@@ -176,10 +173,10 @@ std::int64_t deadlineOf(const PendingCall& call) {
 
 CastHandle sendCast(const RefBase& to, const char* name, std::span<const std::byte> message) {
   const mailbox::Destination mailbox{.actor = to.id(), .lane = wire::Lane::mailbox};
-  auto turn = actor::Server::currentTurn();
+  const auto turn = actor::Server::currentTurn();
   auto& server = actor::ActorProcess::current().server();
   if (server.cast(mailbox, message, turn) != mailbox::Outbox::Put::noRoom) return CastHandle(nullptr);
-  return CastHandle(std::make_shared<PendingCast>(mailbox, described(to, name), message, std::move(turn)));
+  return CastHandle(std::make_shared<PendingCast>(mailbox, described(to, name), message, turn));
 }
 
 // Used by one message at a time: it is sent, or stored, before the next one is begun.
@@ -202,8 +199,20 @@ std::uint64_t* PlainDraft::begin(std::uint64_t interfaceId, std::uint16_t method
                                  unsigned dataWords, unsigned pointers, std::size_t more) {
   checkSomebody(to_, name_);
   const auto kind = isCall ? wire::EnvelopeHead::call : wire::EnvelopeHead::cast;
-  plainMemory().envelope.emplace(plainMemory().words, kind, interfaceId, method, dataWords, pointers, more);
-  return plainMemory().envelope->params();
+  const std::size_t words = wire::PlainEnvelope::wordsFor(kind, dataWords + pointers + more);
+  std::uint64_t* at = isCall ? nullptr : placeFor(words);
+  placed_ = at == nullptr ? 0 : words * sizeof *at;
+  if (at == nullptr) at = plainMemory().words.data();
+  const wire::PlainEnvelope envelope({at, words}, kind, interfaceId, method, dataWords, pointers);
+  if (placed_ == 0) plainMemory().envelope.emplace(envelope);
+  return envelope.params();
+}
+
+std::uint64_t* PlainDraft::placeFor(std::size_t words) const {
+  auto& process = actor::ActorProcess::current();
+  process.checkMaySend([this] { return "casting " + described(to_, name_); });
+  const mailbox::Destination mailbox{.actor = to_.id(), .lane = wire::Lane::mailbox};
+  return reinterpret_cast<std::uint64_t*>(process.server().place(mailbox, words * sizeof(std::uint64_t)));
 }
 
 CallHandle PlainDraft::call() {
@@ -215,8 +224,9 @@ CallHandle PlainDraft::call() {
 }
 
 CastHandle PlainDraft::cast() {
-  actor::ActorProcess::current().checkMaySend([this] { return "casting " + described(to_, name_); });
-  return sendCast(to_, name_, plainMemory().envelope->framed());
+  if (placed_ == 0) return sendCast(to_, name_, plainMemory().envelope->framed());
+  actor::ActorProcess::current().server().placed(placed_);
+  return CastHandle(nullptr);
 }
 
 struct Draft::State {

@@ -1,39 +1,36 @@
 #include "actor/server.h"
 
-#include "actor/recycled.h"
 #include "os/kill_point.h"
 #include "wire/message.h"
 
 namespace troupe {
 
-struct Turn::State : std::enable_shared_from_this<Turn::State> {
-  State(actor::Server& server, const mailbox::Desk::Message& taken)
-      : server(server), message(taken), incoming(taken.words) {}
+// Used for one message after the other.
+struct Turn::State {
+  explicit State(actor::Server& server) : server(server) {}
 
   actor::Server& server;
+  std::uint64_t serial = 0;  // of the message; odd while its turn is open
   mailbox::Desk::Message message;
   wire::IncomingMessage incoming;
-  bool isCall = false;
-  std::uint64_t call = 0;
-  std::uint64_t interfaceId = 0;
-  std::uint16_t method = 0;
   loop::Clock::time_point deadline = loop::Clock::time_point::max();
   std::optional<wire::OutgoingMessage> outgoing;
   std::optional<std::pair<ErrorKind, std::string>> error;
   Task<> task;
   mailbox::StagedMessages staged;
-  bool over = false;
 
+  const wire::EnvelopeHead& head() const { return incoming.head(); }
+  bool isCall() const { return head().kind == wire::EnvelopeHead::call; }
   wire::OutgoingMessage& results() {
     if (!outgoing) {
       outgoing.emplace(&server.bodies_.own());
-      outgoing->envelope().initResult().setCall(call);
+      outgoing->envelope().initResult().setCall(head().number);
     }
     return *outgoing;
   }
 };
 
-bool Turn::isPlain() const { return state_->incoming.isPlain(); }
+const capnp::word* Turn::plainParams() const { return state_->incoming.plainBodyAt(); }
 capnp::AnyPointer::Reader Turn::checkedParams() const { return state_->incoming.checkedBody(); }
 capnp::AnyPointer::Reader Turn::params() const { return state_->incoming.body(); }
 capnp::AnyPointer::Builder Turn::results() const { return state_->results().body(); }
@@ -43,13 +40,19 @@ void Turn::goOnWith(Task<> task) const { state_->task = std::move(task); }
 void Turn::malformed(std::string_view what) const {
   auto& server = state_->server;
   const std::string text = "a malformed message for " +
-                           server.class_.methodName(state_->interfaceId, state_->method) + " of " +
-                           server.path_ + ": " + std::string(what);
+                           server.class_.methodName(state_->head().interface, state_->head().method) +
+                           " of " + server.path_ + ": " + std::string(what);
   state_->error.emplace(ErrorKind::invalid, text);
   server.hooks_.fault(text);
 }
 
 namespace actor {
+
+TurnName::TurnName(Turn::State& state) : state_(&state), serial_(state.serial) {}
+
+Turn::State* TurnName::open() const {
+  return state_ != nullptr && state_->serial == serial_ && serial_ % 2 == 1 ? state_ : nullptr;
+}
 
 namespace {
 // So many messages in a row; then timers, sockets and the other lanes have their turn.
@@ -101,8 +104,6 @@ void Server::goOnTaking() {
   serveSoon();
 }
 
-bool Server::canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
-
 void Server::watchMailbox() {
   mailbox_.want(canTake() && !desk_.full() && !desk_.keptBack() ? loop::Interest::readable
                                                                 : loop::Interest::none);
@@ -132,20 +133,19 @@ void Server::serveSoon() {
   });
 }
 
-std::weak_ptr<Turn::State> Server::currentTurn() {
+TurnName Server::currentTurn() {
   const auto* const strand = detail::Strand::current();
   if (strand == nullptr || strand->context == nullptr) return {};
-  return static_cast<Turn::State*>(strand->context)->weak_from_this();
+  return TurnName(*static_cast<Turn::State*>(strand->context));
 }
 
 mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::byte> message,
-                                  const std::weak_ptr<Turn::State>& turn) {
+                                  const TurnName& turn) {
   const auto room = outbox_.hasRoom(to, message.size());
   if (room == mailbox::Outbox::Put::gone) outbox_.discard(message);
   if (room != mailbox::Outbox::Put::placed) return room;
-  const auto open = turn.lock();
   try {
-    if (open && !open->over) {
+    if (Turn::State* const open = turn.open()) {
       holdBack(*open, to, message);
     } else {
       journal_.send(to, message, open_ == 0);
@@ -171,10 +171,14 @@ void Server::holdBack(Turn::State& turn, mailbox::Destination to, std::span<cons
   heldBack_ += more;
 }
 
-bool Server::castAhead(mailbox::Destination to, std::span<const std::byte> message,
-                       const std::weak_ptr<Turn::State>& turn) {
-  const auto open = turn.lock();
-  if ((open && !open->over) || !outbox_.mayCommit(to, message.size())) return false;
+std::byte* Server::place(mailbox::Destination to, std::size_t bytes) {
+  const auto* const strand = detail::Strand::current();
+  if (strand != nullptr && strand->context != nullptr) return nullptr;
+  return journal_.place(to, bytes, open_ == 0);
+}
+
+bool Server::castAhead(mailbox::Destination to, std::span<const std::byte> message, const TurnName& turn) {
+  if (turn.open() != nullptr || !outbox_.mayCommit(to, message.size())) return false;
   try {
     journal_.send(to, message, open_ == 0);
   } catch (const Error&) {
@@ -193,9 +197,7 @@ void Server::drop(mailbox::MessageToken token) {
 }
 
 // Its message is done: whoever died before this, had its blocks freed by mailbox::settle().
-void Server::closeBody(mailbox::MessageToken token) {
-  if (!openBodies_.empty()) openBodies_.erase({token.slot, token.index});
-}
+void Server::closeBody(mailbox::MessageToken token) { openBodies_.erase({token.slot, token.index}); }
 
 void Server::openBody(Turn::State& turn) {
   if (!turn.incoming.isLarge()) return;
@@ -205,70 +207,95 @@ void Server::openBody(Turn::State& turn) {
   openBodies_[{turn.message.token.slot, turn.message.token.index}] = std::move(body);
 }
 
+Turn::State& Server::newTurn() {
+  if (spare_ != nullptr) return *std::exchange(spare_, nullptr);
+  if (free_.empty()) return *turns_.emplace_back(std::make_unique<Turn::State>(*this));
+  Turn::State& turn = *free_.back();
+  free_.pop_back();
+  return turn;
+}
+
+void Server::recycle(Turn::State& turn) {
+  if (turn.outgoing) turn.outgoing.reset();
+  if (turn.error) turn.error.reset();
+  if (!turn.staged.empty()) turn.staged.clear();
+  if (spare_ != nullptr) free_.push_back(spare_);
+  spare_ = &turn;
+}
+
 void Server::handle(const mailbox::Desk::Message& message) {
-  std::shared_ptr<Turn::State> turn;
+  Turn::State& turn = newTurn();
   try {
-    turn = std::allocate_shared<Turn::State>(Recycled<Turn::State>(), *this, message);
-    openBody(*turn);
-    if (!begin(*turn)) return drop(message.token);
+    if (begin(turn, message)) return handle(turn);
+    refuse(turn, message, {});
   } catch (const kj::Exception& exception) {
-    drop(message.token);
-    return hooks_.fault(std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
+    refuse(turn, message,
+           std::string("a malformed message was dropped: ") + exception.getDescription().cStr());
   } catch (const Error& error) {
-    drop(message.token);
-    return hooks_.fault("a large message of actor " + std::to_string(message.sender) +
-                        " was dropped: " + error.message());
+    refuse(turn, message,
+           "a large message of actor " + std::to_string(message.sender) + " was dropped: " + error.message());
   }
+}
+
+void Server::refuse(Turn::State& turn, const mailbox::Desk::Message& message, const std::string& fault) {
+  recycle(turn);
+  drop(message.token);
+  if (!fault.empty()) hooks_.fault(fault);
+}
+
+void Server::handle(Turn::State& turn) {
   ++open_;
+  ++turn.serial;
   try {
-    dispatch(std::move(turn));
+    dispatch(turn);
   } catch (...) {
     hooks_.crash(std::current_exception());
   }
 }
 
 // What the message asks for. False where it is none of this actor's business.
-bool Server::begin(Turn::State& turn) {
-  const wire::EnvelopeHead& head = turn.incoming.head();
-  if (head.kind != wire::EnvelopeHead::call && head.kind != wire::EnvelopeHead::cast) {
+bool Server::begin(Turn::State& turn, const mailbox::Desk::Message& message) {
+  turn.message = message;
+  turn.incoming.read(message.words);
+  openBody(turn);
+  const wire::EnvelopeHead& head = turn.head();
+  if (head.kind > wire::EnvelopeHead::cast) {
     hooks_.fault("a message in the mailbox is neither a call nor a cast");
     return false;
   }
-  turn.isCall = head.kind == wire::EnvelopeHead::call;
-  turn.call = head.number;
-  turn.interfaceId = head.interface;
-  turn.method = head.method;
+  turn.deadline = loop::Clock::time_point::max();
   if (head.deadline == 0) return true;
   turn.deadline = loop::Clock::time_point(std::chrono::nanoseconds(head.deadline));
   // False where nobody waits for it any more.
   return turn.deadline > loop::Clock::now();
 }
 
-void Server::dispatch(std::shared_ptr<Turn::State> state) {
-  Turn turn(*state);
-  const FirstPart running(*state);
-  if (!class_.dispatch(*actor_, state->interfaceId, state->method, turn)) {
+void Server::dispatch(Turn::State& state) {
+  Turn turn(state);
+  const FirstPart running(state);
+  const wire::EnvelopeHead& head = state.head();
+  if (!class_.dispatch(*actor_, head.interface, head.method, turn)) {
     char text[128];
     std::snprintf(text, sizeof text,
                   " serves no method %u of interface 0x%016llx: is the sender newer than it?",
-                  unsigned{state->method}, static_cast<unsigned long long>(state->interfaceId));
-    state->error.emplace(ErrorKind::invalid, path_ + text);
-    if (!state->isCall) hooks_.fault("a cast was dropped: " + path_ + text);
+                  unsigned{head.method}, static_cast<unsigned long long>(head.interface));
+    state.error.emplace(ErrorKind::invalid, path_ + text);
+    if (!state.isCall()) hooks_.fault("a cast was dropped: " + path_ + text);
   }
-  if (!state->task.valid()) return finish(*state);
-  Task<> task = std::move(state->task);
-  Turn::State* const context = state.get();
-  handlers_.spawn(std::move(task), [this, state] { finish(*state); }, context);
+  if (!state.task.valid()) return finish(state);
+  Task<> task = std::move(state.task);
+  handlers_.spawn(std::move(task), [this, &state] { finish(state); }, &state);
 }
 
 void Server::finish(Turn::State& turn) {
   heldBack_ -= turn.staged.bytes();
-  if (turn.isCall) stageAnswer(turn);
-  turn.over = true;
+  if (turn.isCall()) stageAnswer(turn);
+  ++turn.serial;
   os::killPoint("handled");
   // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
   journal_.commit(turn.message.token, turn.staged, true);
-  closeBody(turn.message.token);
+  if (!openBodies_.empty()) closeBody(turn.message.token);
+  recycle(turn);
   outbox_.flush();
   --open_;
   if (open_ == 0 && stopped_) return hooks_.idle();
@@ -280,7 +307,7 @@ void Server::stageAnswer(Turn::State& turn) {
   if (turn.error) return stageError(turn, turn.error->first, turn.error->second);
   try {
     const auto purpose = [&] {
-      return "the reply to " + class_.methodName(turn.interfaceId, turn.method) + " of " + path_;
+      return "the reply to " + class_.methodName(turn.head().interface, turn.head().method) + " of " + path_;
     };
     const auto bytes = turn.results().finish(purpose);
     try {
@@ -298,7 +325,7 @@ void Server::stageError(Turn::State& turn, ErrorKind kind, const std::string& te
   constexpr std::size_t kMaxText = 2048;
   wire::OutgoingMessage message;
   auto error = message.envelope().initError();
-  error.setCall(turn.call);
+  error.setCall(turn.head().number);
   error.setKind(static_cast<std::uint16_t>(kind));
   error.setMessage(text.substr(0, kMaxText).c_str());
   turn.staged.add({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.deadline);

@@ -11,6 +11,7 @@
 #include <map>
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "actor/bodies.h"
 #include "loop/loop.h"
@@ -19,6 +20,19 @@
 #include "mailbox/journal.h"
 
 namespace troupe::actor {
+
+// Names a turn, also when it is over.
+class TurnName {
+ public:
+  TurnName() = default;
+  explicit TurnName(Turn::State& state);
+  // Null, where it is over.
+  Turn::State* open() const;
+
+ private:
+  Turn::State* state_ = nullptr;
+  std::uint64_t serial_ = 0;
+};
 
 class Server {
  public:
@@ -46,22 +60,29 @@ class Server {
 
   // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.
   mailbox::Outbox::Put cast(mailbox::Destination to, std::span<const std::byte> message,
-                            const std::weak_ptr<Turn::State>& turn);
+                            const TurnName& turn);
   // The same of one that has no room, and that somebody awaits: outside of any turn it is sent now, together with what was changed
   // of the kept state before it. False where it must wait.
-  bool castAhead(mailbox::Destination to, std::span<const std::byte> message,
-                 const std::weak_ptr<Turn::State>& turn);
-  // The turn that runs at this moment, if any.
-  static std::weak_ptr<Turn::State> currentTurn();
+  bool castAhead(mailbox::Destination to, std::span<const std::byte> message, const TurnName& turn);
+  // Where a cast of so many bytes is made in its place, outside of any turn; it counts from placed() on. Null where it must be made
+  // elsewhere, for cast().
+  std::byte* place(mailbox::Destination to, std::size_t bytes);
+  void placed(std::size_t bytes) { journal_.placed(bytes); }
+  // The turn that runs at this moment; one that is over, if there is none.
+  static TurnName currentTurn();
 
  private:
   friend class troupe::Turn;
   void serveSome();
   void serveSoon();
-  bool canTake() const;
+  bool canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
   void handle(const mailbox::Desk::Message& message);
-  bool begin(Turn::State& turn);
-  void dispatch(std::shared_ptr<Turn::State> turn);
+  Turn::State& newTurn();
+  void recycle(Turn::State& turn);
+  bool begin(Turn::State& turn, const mailbox::Desk::Message& message);
+  void handle(Turn::State& turn);
+  void refuse(Turn::State& turn, const mailbox::Desk::Message& message, const std::string& fault);
+  void dispatch(Turn::State& turn);
   void finish(Turn::State& turn);
   void stageAnswer(Turn::State& turn);
   void stageError(Turn::State& turn, ErrorKind kind, const std::string& text);
@@ -87,6 +108,10 @@ class Server {
   unsigned open_ = 0;
   std::uint64_t arrivals_ = 0;
   std::size_t heldBack_ = 0;  // bytes of casts, of all turns that are open
+  // All there ever were; those that are free are used again, the last one first.
+  std::vector<std::unique_ptr<Turn::State>> turns_;
+  std::vector<Turn::State*> free_;
+  Turn::State* spare_ = nullptr;  // the last one
   loop::TaskGroup handlers_;
   loop::Poll mailbox_;
 };

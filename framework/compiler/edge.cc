@@ -4,6 +4,7 @@
 #include "compiler/text.h"
 
 #include <algorithm>
+#include <bit>
 #include <optional>
 
 namespace troupe::compiler {
@@ -144,11 +145,33 @@ std::string methodComment(const EdgeContext& context, Node interface, unsigned i
   return out;
 }
 
+// Which of a struct's pointers are text and which data, where all are one or the other.
+struct BytesMasks {
+  std::uint64_t text = 0;
+  std::uint64_t data = 0;
+};
+std::optional<BytesMasks> bytesMasks(Node node) {
+  const auto type = node.getStruct();
+  BytesMasks masks;
+  if (type.getDiscriminantCount() > 0 || type.getPointerCount() > 64) return std::nullopt;
+  for (const auto field : type.getFields()) {
+    if (field.isGroup()) return std::nullopt;
+    const auto slot = field.getSlot();
+    if (slot.getType().isText()) masks.text |= std::uint64_t{1} << slot.getOffset();
+    if (slot.getType().isData()) masks.data |= std::uint64_t{1} << slot.getOffset();
+  }
+  const auto found = std::popcount(masks.text | masks.data);
+  return found == type.getPointerCount() ? std::optional(masks) : std::nullopt;
+}
+
 // The check of a method's parameters or results, as an expression.
 std::string checkCode(const EdgeContext& context, NodeId type, Brand brand, const std::string& reader) {
   const auto function = context.checks.functionFor(type, brand);
   if (function.empty()) return "NothingToCheck{}";
-  return str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  const auto deep = str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  const auto masks = bytesMasks(context.schema.node(type));
+  if (!masks) return deep;
+  return str("bytesCheck<0x", hex(masks->text), ", 0x", hex(masks->data), ">(", deep, ")");
 }
 
 // `fill` is the expression that fills the parameters.

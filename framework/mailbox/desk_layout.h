@@ -24,7 +24,7 @@
 namespace troupe::mailbox {
 
 inline constexpr std::size_t kDeskSlots = 8;
-inline constexpr std::uint64_t kDeskLayout = 0x33306b7365440000;  // changes with this layout
+inline constexpr std::uint64_t kDeskLayout = 0x34306b7365440000;  // changes with this layout
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kLogBytes = 8u << 20;
 
@@ -58,19 +58,20 @@ struct LogRecord {
     done,      // a message of a packet on the desk is done
     kept,      // a new value of something that the actor keeps
     message,   // a cast or an answer on its way
+    packet,  // room for a packet's header, and casts that go on their way together; the last record may still grow
   };
-  std::uint32_t bytes;  // that follow, rounded up to 8
+  std::uint32_t bytes;  // that follow, rounded up to 8; of a packet that may grow, as far as it may
   Kind kind;
-  std::uint8_t lane;      // message
+  std::uint8_t lane;      // message, packet
   std::uint8_t index;     // done: in the packet
-  std::uint8_t released;  // message: it has left, or nobody wants it
+  std::uint8_t released;  // message, packet: it has left, or nobody wants it
   std::uint64_t ordinal;  // counts the records; a record that is moved keeps it
-  std::uint64_t subject;  // done: slot; kept: place; message: the actor it goes to
-  // done: the packet's arrival; kept: `made`; message: its number, 0 before it was first written.
+  std::uint64_t subject;  // done: slot; kept: place; message, packet: the actor it goes to
+  // done: the packet's arrival; kept: `made`; message: its number, 0 before it was first written; packet: of its first.
   std::uint64_t sequence;
   std::int64_t deadline;    // message: an answer that nobody waits for after it; else the largest
-  std::uint32_t realBytes;  // kept, message
-  std::uint32_t handle;     // message: its name in the process that has the log
+  std::uint32_t realBytes;  // kept, message, packet
+  std::uint32_t handle;     // message, packet: its name in the process that has the log
 };
 static_assert(sizeof(LogRecord) == 48);
 

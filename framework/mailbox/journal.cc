@@ -15,16 +15,11 @@ void StagedMessages::clear() {
   items_.clear();
 }
 
-void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep) {
+void Journal::commitAll(MessageToken done, StagedMessages& staged, bool keep) {
   const std::size_t keeping = keep ? kept_.bytesTouched() : 0;
-  if (keeping == 0 && staged.empty()) {
-    // One store is all there is to do.
-    if (done) desk_.finish(*done);
-    return;
-  }
   log_.makeRoom(TurnLog::bytesOf(0) + keeping + staged.bytes());
   const bool kept = keeping > 0 && kept_.addTo(log_);
-  if (done) log_.addDone(done->slot, done->index, desk_.arrivalOf(*done));
+  log_.addDone(done.slot, done.index, desk_.arrivalOf(done));
   os::killPoint("adding");
   const auto messageOf = [&](const StagedMessages::Item& item) {
     return std::span<const std::byte>(staged.bytes_).subspan(item.offset, item.bytes);
@@ -33,7 +28,7 @@ void Journal::commit(std::optional<MessageToken> done, StagedMessages& staged, b
     item.record = log_.addMessage(item.to, item.deadline.time_since_epoch().count(), messageOf(item));
   log_.commit();
   os::killPoint("committed");
-  if (done) desk_.finish(*done);
+  desk_.finish(done);
   os::killPoint("doneMarked");
   if (kept) kept_.carryOut();
   os::killPoint("keptCopied");

@@ -55,15 +55,26 @@ class Journal {
       : log_(log), kept_(kept), desk_(desk), outbox_(outbox) {}
 
   // The end of a turn. `keep`: with what was touched of what the actor keeps.
-  void commit(std::optional<MessageToken> done, StagedMessages& staged, bool keep);
+  void commit(MessageToken done, StagedMessages& staged, bool keep) {
+    // Nearly always one store is all there is to do.
+    if (staged.empty() && !(keep && kept_.anyTouched())) return desk_.finish(done);
+    commitAll(done, staged, keep);
+  }
   // A message that is sent outside of any turn.
   void send(Destination to, std::span<const std::byte> message, bool keep);
+  // Where a cast outside of any turn is made in its place (Outbox::place()). Null also where something is to be kept with it.
+  std::byte* place(Destination to, std::size_t bytes, bool keep) {
+    return keep && begun_ && kept_.anyTouched() ? nullptr : outbox_.place(to, bytes);
+  }
+  void placed(std::size_t bytes) { outbox_.placed(bytes); }
   // The actor is ready: what it has touched so far is kept, and what it touches outside of turns from here on.
   void begin();
   // What was touched outside of any turn.
   void keep();
 
  private:
+  void commitAll(MessageToken done, StagedMessages& staged, bool keep);
+
   TurnLog& log_;
   KeptStore& kept_;
   Desk& desk_;

@@ -46,6 +46,7 @@ class KeptStore {
   void noteTakeOver(std::uint64_t generation);
   // Which one did last; 0: none.
   std::uint64_t tookOver() const;
+  bool anyTouched() const { return !touched_.empty(); }
   // What that adds to a turn at most.
   std::size_t bytesTouched() const;
   // Adds what was touched to a turn that is about to be committed; true if there was anything.

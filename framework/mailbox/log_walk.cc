@@ -1,5 +1,6 @@
 #include "mailbox/log_walk.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace troupe::mailbox {
@@ -7,6 +8,14 @@ namespace troupe::mailbox {
 bool LogWalk::fault() {
   ruined_ = true;
   return false;
+}
+
+// What it grows by counts once the end is moved behind that.
+void LogWalk::cutAtEnd() {
+  if (end_ < at_ + sizeof(LogRecord)) return;
+  const auto most = static_cast<std::uint32_t>(end_ - at_ - sizeof(LogRecord));
+  header_.bytes = std::min(header_.bytes, most);
+  header_.realBytes = std::min(header_.realBytes, most);
 }
 
 LogRecord* LogWalk::next() {
@@ -28,8 +37,8 @@ LogRecord* LogWalk::next() {
       at_ = 0;
       continue;
     }
-    const bool known = header_.kind == LogRecord::done || header_.kind == LogRecord::kept ||
-                       header_.kind == LogRecord::message;
+    if (header_.kind == LogRecord::packet) cutAtEnd();
+    const bool known = header_.kind >= LogRecord::done && header_.kind <= LogRecord::packet;
     if (!known || header_.bytes % 8 != 0 || header_.bytes > left - sizeof(LogRecord) ||
         header_.realBytes > header_.bytes) {
       fault();

@@ -29,7 +29,7 @@ class LogWalk {
   LogRecord* next();
   // Where the record that next() gave begins.
   std::uint32_t offset() const { return offset_; }
-  // A copy of its header, taken once: the checks below hold for it.
+  // A copy of its header, taken once: the checks below hold for it. Of a packet that was growing, no more than counts.
   const LogRecord& header() const { return header_; }
   std::span<const std::byte> bytes() const {
     return {log_.bytes + offset_ + sizeof(LogRecord), static_cast<std::size_t>(header_.realBytes)};
@@ -39,6 +39,7 @@ class LogWalk {
  private:
   static bool isPlace(std::uint32_t offset) { return offset <= kLogBytes && offset % 8 == 0; }
   bool fault();
+  void cutAtEnd();
 
   LogMemory& log_;
   std::uint32_t at_;

@@ -1,6 +1,7 @@
 #include "mailbox/outbox.h"
 
 #include <algorithm>
+#include <cstring>
 
 #include "mailbox/outbox_line.h"
 #include "os/kill_point.h"
@@ -43,10 +44,18 @@ void Outbox::resend() {
     blocks.insert(blocks.end(), its.begin(), its.end());
   }
   if (owner_.arena != nullptr) owner_.arena->recover(blocks);
+  // All get their numbers now, in their order: those of a packet share a record, which has only the first one's.
+  std::uint64_t number = 0;
+  TurnLog::Handle numbered = TurnLog::kNoRecord;
   for (const TurnLog::Unsent& unsent : all) {
     Line& line = lineTo(unsent.to);
     const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
-    append(line, {unsent.bytes, unsent.handle, unsent.sequence, deadline});
+    if (unsent.sequence == 0) {
+      number = log_.number(1);
+      if (unsent.handle != numbered) log_.setNumber(unsent.handle, number);
+      numbered = unsent.handle;
+    }
+    append(line, {unsent.bytes, unsent.handle, unsent.sequence == 0 ? number : unsent.sequence, deadline});
     os::killPoint("resending");
   }
   flush();
@@ -116,19 +125,27 @@ void Outbox::dropOldestAnswer() {
 bool Outbox::joins(const Line& line, const Item& item) {
   if (line.packets.empty() || line.shared) return false;
   const Packet& last = *line.packets.back();
+  if (last.inLog > 0) return false;
   if (item.number == 0) return last.first == 0;
   return last.repeats && item.number == last.first + last.content.messages();
 }
 
+std::unique_ptr<Outbox::Packet> Outbox::newPacket() {
+  if (spares_.empty()) return std::make_unique_for_overwrite<Packet>();
+  auto packet = std::move(spares_.back());
+  spares_.pop_back();
+  return packet;
+}
+
 void Outbox::append(Line& line, const Item& item) {
   if (!joins(line, item) || !line.packets.back()->content.append(item.message)) {
-    auto packet = line.spare ? std::move(line.spare) : std::make_unique<Packet>();
+    auto packet = newPacket();
     packet->content.append(item.message);
     packet->first = item.number;
     packet->repeats = item.number != 0;
     packet->answers = line.to.lane == wire::Lane::reply;
     if (packet->answers) ++waitingAnswers_;
-    line.packets.push_back(std::move(packet));
+    add(line, std::move(packet));
   }
   Packet& packet = *line.packets.back();
   packet.records.push_back(item.record);
@@ -137,6 +154,16 @@ void Outbox::append(Line& line, const Item& item) {
     packet.blocks.insert(packet.blocks.end(), blocks.begin(), blocks.end());
   }
   packet.deadline = std::max(packet.deadline, item.deadline);
+  leftToWrite(line);
+}
+
+void Outbox::add(Line& line, std::unique_ptr<Packet> packet) {
+  // Nothing joins the one before it any more.
+  if (line.to == growingTo_) log_.endPacket();
+  line.packets.push_back(std::move(packet));
+}
+
+void Outbox::leftToWrite(Line& line) {
   // Those before the last are complete: there is no reason to keep them back.
   while (line.packets.size() > 1 && writeFirst(line)) {}
   if (!line.unwritten) {
@@ -148,7 +175,7 @@ void Outbox::append(Line& line, const Item& item) {
 // Before it is written for the first time: the successor must know the number that the receiver may have seen.
 void Outbox::number(Packet& packet) {
   if (packet.first != 0) return;
-  packet.first = log_.number(packet.content.messages());
+  packet.first = log_.number(packet.messages());
   os::killPoint("numbering");
   std::uint64_t next = packet.first;
   for (const TurnLog::Handle record : packet.records) {
@@ -159,7 +186,7 @@ void Outbox::number(Packet& packet) {
   os::killPoint("numbered");
 }
 
-void Outbox::flush() {
+void Outbox::writeAll() {
   while (!unwritten_.empty()) {
     const auto lines = std::exchange(unwritten_, {});
     for (const Destination& to : lines) {
@@ -206,12 +233,24 @@ os::PipeState Outbox::writeWithBlocks(Line& line, const Packet& packet, std::spa
   return state;
 }
 
+std::span<const std::byte> Outbox::finish(Packet& packet, std::uint32_t flags) {
+  if (packet.inLog == 0) return packet.content.finish(owner_.actor, owner_.generation, packet.first, flags);
+  const auto bytes = log_.packet(packet.records[0]);
+  const wire::PacketHeader header{.bytes = static_cast<std::uint32_t>(bytes.size()),
+                                  .messages = static_cast<std::uint16_t>(packet.inLog),
+                                  .sender = owner_.actor,
+                                  .sequence = packet.first,
+                                  .generation = owner_.generation,
+                                  .flags = flags};
+  std::memcpy(bytes.data(), &header, sizeof header);
+  return bytes;
+}
+
 bool Outbox::writeFirst(Line& line) {
   if (!line.pipe.valid() || line.full) return false;
   Packet& packet = *line.packets.front();
   number(packet);
-  const auto bytes = packet.content.finish(owner_.actor, owner_.generation, packet.first,
-                                           packet.repeats ? wire::kMayRepeat : 0);
+  const auto bytes = finish(packet, packet.repeats ? wire::kMayRepeat : 0);
   switch (writeWithBlocks(line, packet, bytes)) {
     case os::PipeState::done: written(line); return true;
     case os::PipeState::closed:
@@ -254,14 +293,19 @@ void Outbox::written(Line& line) {
   release(*packet);
   os::killPoint("released");
   packet->content.clear();
+  packet->inLog = 0;
+  packet->first = 0;
+  packet->repeats = false;
   packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
-  line.spare = std::move(packet);
+  if (spares_.size() < kMaxWaitingPackets) spares_.push_back(std::move(packet));
 }
 
 std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
   auto waiter = std::make_shared<Waiter>(Waiter{.resume = std::move(resume)});
   Line& line = lineTo(to);
+  // Nobody overtakes it.
+  if (to == growingTo_) log_.endPacket();
   if (!hasSpace()) crowded_ = true;
   if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
     line.waiters.push_back(waiter);
@@ -310,29 +354,6 @@ void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
   wakeWaiters(line);
 }
 
-// What was collected before it was known that several processes read there.
-void Outbox::spread(Line& line) {
-  for (auto& collected : std::exchange(line.packets, {})) {
-    if (collected->content.messages() == 1) {
-      line.packets.push_back(std::move(collected));
-      continue;
-    }
-    const auto bytes = collected->content.finish(owner_.actor, owner_.generation, 0);
-    wire::PacketView view;
-    wire::PacketView::parse(bytes.data(), bytes.size(), view);
-    for (unsigned i = 0; i < view.messages(); ++i) {
-      auto packet = std::make_unique<Packet>();
-      packet->content.append(std::as_bytes(view.message(i)));
-      packet->records.push_back(collected->records[i]);
-      packet->first = collected->first == 0 ? 0 : collected->first + i;
-      packet->repeats = collected->repeats;
-      packet->deadline = collected->deadline;
-      packet->blocks = wire::blocksOf(std::as_bytes(view.message(i)));
-      line.packets.push_back(std::move(packet));
-    }
-  }
-}
-
 void Outbox::close(Destination to) {
   const auto found = lines_.find(to);
   if (found == lines_.end()) return;
@@ -360,7 +381,8 @@ void Outbox::giveUp(const Line& line, Packet& packet) {
     arena.sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
     arena.sent(block);
   }
-  undeliverable_(line.to.actor, packet.content.finish(owner_.actor, owner_.generation, 0));
+  packet.first = 0;
+  undeliverable_(line.to.actor, finish(packet));
 }
 
 void Outbox::discard(std::span<const std::byte> message) { free(wire::blocksOf(message)); }
@@ -370,7 +392,7 @@ void Outbox::free(std::span<const wire::BlockRef> blocks) {
 }
 
 void Outbox::drop(Packet& packet) {
-  dropped_ += packet.content.messages();
+  dropped_ += packet.messages();
   release(packet);
   free(packet.blocks);
 }

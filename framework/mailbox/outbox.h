@@ -77,6 +77,14 @@ class Outbox {
   void send(Destination to, std::span<const std::byte> message, TurnLog::Handle record,
             loop::Clock::time_point deadline = loop::Clock::time_point::max());
 
+  // Where a cast of so many bytes, framed, outside of any turn is to be made: in its place in the log, where it is sent from. It counts
+  // once placed() is called, before anything else here is. Null where it must be made elsewhere, and sent.
+  std::byte* place(Destination to, std::size_t bytes) {
+    std::byte* const at = growingTo_ == to ? log_.roomInPacket(bytes) : nullptr;
+    return at != nullptr ? at : placeInNew(to, bytes);
+  }
+  void placed(std::size_t bytes);
+
   // Calls `resume` once, from the loop, when `to` may have room again or has gone; in the order of asking.
   // Withdrawn by destroying what it returns.
   struct Waiter {
@@ -98,7 +106,9 @@ class Outbox {
   void discard(std::span<const std::byte> message);
 
   // Writes what has been collected and not been written yet.
-  void flush();
+  void flush() {
+    if (!unwritten_.empty()) writeAll();
+  }
 
   // `shared`: several processes read it, so each message gets a packet of its own.
   void introduced(Destination to, os::Fd writeEnd, bool shared = false);
@@ -128,12 +138,18 @@ class Outbox {
     std::uint64_t number = 0;  // that a predecessor gave it
     loop::Clock::time_point deadline = loop::Clock::time_point::max();
   };
+  std::byte* placeInNew(Destination to, std::size_t bytes);
+  std::unique_ptr<Packet> newPacket();
+  std::span<const std::byte> finish(Packet& packet, std::uint32_t flags = 0);
   void append(Line& line, const Item& item);
+  void add(Line& line, std::unique_ptr<Packet> packet);
+  void leftToWrite(Line& line);
   void setAside(Line& line);
   std::vector<std::byte> outOfArena(std::span<const std::byte> message) const;
   static bool joins(const Line& line, const Item& item);
   void number(Packet& packet);
   void takeNumberBack(Packet& packet);
+  void writeAll();
   void write(Line& line);
   bool writeFirst(Line& line);
   void spread(Line& line);
@@ -158,6 +174,12 @@ class Outbox {
   Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
   Line* recent_ = nullptr;
+  // The one packet that grows in the log, where log_ says that there is one; and who has it as long as there is nothing in it.
+  Packet* growing_ = nullptr;
+  Destination growingTo_;
+  std::unique_ptr<Packet> begun_;
+  std::vector<std::unique_ptr<Packet>> spares_;
+  unsigned run_ = 0;  // so many casts outside of turns went to one destination, without another between
   std::set<std::vector<std::byte>*> held_;
   std::vector<std::pair<Destination, std::vector<std::byte>>> aside_;  // calls, while paused
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush

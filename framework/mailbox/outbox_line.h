@@ -12,12 +12,15 @@ namespace troupe::mailbox {
 struct Outbox::Packet {
   wire::PacketBuilder content;
   std::vector<TurnLog::Handle> records;  // of its messages, in their order; kNoRecord for calls
-  std::uint64_t first = 0;               // number of its first message; 0: not numbered yet
-  bool repeats = false;                  // a predecessor numbered it, and may have written it
-  bool answers = false;                  // it is on a reply lane
-  std::vector<wire::BlockRef> blocks;    // of the large ones among them
+  unsigned inLog = 0;       // so many messages lie in the log, in the one record there is, and none here
+  std::uint64_t first = 0;  // number of its first message; 0: not numbered yet
+  bool repeats = false;     // a predecessor numbered it, and may have written it
+  bool answers = false;     // it is on a reply lane
+  std::vector<wire::BlockRef> blocks;  // of the large ones among them
   loop::Clock::time_point deadline =
       loop::Clock::time_point::min();  // the latest of its answers'; max() with other messages
+
+  unsigned messages() const { return inLog + content.messages(); }
 };
 
 struct Outbox::Line {
@@ -30,7 +33,6 @@ struct Outbox::Line {
   bool gone = false;  // it is being closed
   bool shared = false;
   std::deque<std::unique_ptr<Packet>> packets;
-  std::unique_ptr<Packet> spare;
   std::deque<std::weak_ptr<Waiter>> waiters;
   std::unique_ptr<loop::Poll> room;
   bool unwritten = false;

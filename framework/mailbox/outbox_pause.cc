@@ -14,6 +14,7 @@ namespace troupe::mailbox {
 
 void Outbox::pause() {
   paused_ = true;
+  log_.endPacket();
   waitingAnswers_ = 0;
   for (auto& [to, line] : lines_) setAside(*line);
   for (std::vector<std::byte>* const message : held_) *message = outOfArena(*message);

@@ -34,12 +34,18 @@ bool isMessage(std::span<const std::byte> bytes) {
   return !bytes.empty() && bytes.size() % sizeof(capnp::word) == 0 && bytes.size() <= wire::kMaxMessageBytes;
 }
 
+bool isPacket(std::span<const std::byte> bytes) {
+  return bytes.size() > sizeof(wire::PacketHeader) && bytes.size() <= wire::kMaxPacketBytes &&
+         wire::countMessages(bytes.subspan(sizeof(wire::PacketHeader))) > 0;
+}
+
 }  // namespace
 
 bool carryOut(DeskMemory& memory, const LogRecord& record, std::span<const std::byte> bytes) {
   switch (record.kind) {
     case LogRecord::done: return markDone(memory, record);
     case LogRecord::kept: return keep(memory.kept, record, bytes);
+    case LogRecord::packet: return isPacket(bytes);
     default: return isMessage(bytes);
   }
 }

@@ -36,7 +36,10 @@ void TurnLog::reload() {
   end_ = head_ = extent.end;
   live_ = 0;
   counted_ = first_ == end_;
+  growing_ = kNoRecord;
+  growsTo_ = 0;
   offsets_.clear();
+  shares_.clear();
   freeHandles_.clear();
 }
 
@@ -46,6 +49,7 @@ std::vector<TurnLog::Unsent> TurnLog::takeUnsent() {
   while (walk.next() != nullptr) {
     const LogRecord& record = walk.header();
     ordinal_ = std::max(ordinal_, record.ordinal);
+    if (record.kind == LogRecord::packet) takePacket(walk, unsent);
     if (record.kind != LogRecord::message || record.released != 0) continue;
     live_ += sizeof(LogRecord) + record.bytes;
     const Handle handle = newHandle(walk.offset());
@@ -58,11 +62,36 @@ std::vector<TurnLog::Unsent> TurnLog::takeUnsent() {
                       .bytes = {walk.bytes().begin(), walk.bytes().end()}});
   }
   // A message that was moved stands behind those that were said after it.
-  std::sort(unsent.begin(), unsent.end(),
-            [](const Unsent& a, const Unsent& b) { return a.ordinal < b.ordinal; });
+  std::stable_sort(unsent.begin(), unsent.end(),
+                   [](const Unsent& a, const Unsent& b) { return a.ordinal < b.ordinal; });
   counted_ = true;
   trim();
   return unsent;
+}
+
+void TurnLog::takePacket(const LogWalk& walk, std::vector<Unsent>& unsent) {
+  const LogRecord& record = walk.header();
+  // One that was growing ends where what counts does, before anything is added behind it.
+  at(walk.offset()).bytes = record.bytes;
+  at(walk.offset()).realBytes = record.realBytes;
+  auto messages = walk.bytes();
+  if (record.released != 0 || messages.size() <= sizeof(wire::PacketHeader)) return;
+  messages = messages.subspan(sizeof(wire::PacketHeader));
+  live_ += sizeof(LogRecord) + record.bytes;
+  const Handle handle = newHandle(walk.offset());
+  at(walk.offset()).handle = handle;
+  unsigned count = 0;
+  while (const std::size_t size = wire::framedBytes(messages)) {
+    unsent.push_back({.handle = handle,
+                      .to = {record.subject, static_cast<wire::Lane>(record.lane)},
+                      .sequence = record.sequence == 0 ? 0 : record.sequence + count,
+                      .ordinal = record.ordinal,
+                      .deadline = record.deadline,
+                      .bytes = {messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(size)}});
+    messages = messages.subspan(size);
+    ++count;
+  }
+  share(handle, count);
 }
 
 bool TurnLog::fits(std::size_t bytes, std::size_t messages) const {
@@ -92,9 +121,56 @@ TurnLog::Handle TurnLog::addMessage(Destination to, std::int64_t deadline, std::
   return record.handle;
 }
 
+TurnLog::Handle TurnLog::beginPacket(Destination to) {
+  makeRoom(kPacketSpace);
+  LogRecord& record = add(LogRecord::packet, wire::kMaxPacketBytes);
+  record.lane = static_cast<std::uint8_t>(to.lane);
+  record.subject = to.actor;
+  record.deadline = std::numeric_limits<std::int64_t>::max();
+  const auto offset = static_cast<std::uint32_t>(reinterpret_cast<std::byte*>(&record) - log_.bytes);
+  record.handle = growing_ = newHandle(offset);
+  live_ += kPacketSpace;
+  growsTo_ = head_;
+  head_ = offset + sizeof record + sizeof(wire::PacketHeader);
+  return growing_;
+}
+
+void TurnLog::grow(std::size_t bytes) {
+  head_ += static_cast<std::uint32_t>(bytes);
+  DeskMemory::barrier();
+  os::killPoint("growing");
+  end_ = head_;
+  publish();
+  DeskMemory::barrier();
+}
+
+void TurnLog::endPacket() {
+  if (growing_ == kNoRecord) return;
+  const Handle handle = std::exchange(growing_, kNoRecord);
+  growsTo_ = 0;
+  live_ -= kPacketSpace;
+  // Nothing was put into it: it has never counted.
+  if (head_ != end_) {
+    freeHandles_.push_back(handle);
+    head_ = end_;
+    return;
+  }
+  const auto bytes = static_cast<std::uint32_t>(contentOf(handle));
+  LogRecord& record = at(offsets_[handle]);
+  record.bytes = record.realBytes = bytes;
+  live_ += bytesOf(bytes);
+}
+
 // Made in its place: nothing of it counts yet.
 LogRecord& TurnLog::add(LogRecord::Kind kind, std::span<const std::byte> bytes) {
-  const std::size_t size = bytesOf(bytes.size());
+  LogRecord& record = add(kind, bytes.size());
+  if (!bytes.empty()) std::memcpy(&record + 1, bytes.data(), bytes.size());
+  return record;
+}
+
+LogRecord& TurnLog::add(LogRecord::Kind kind, std::size_t bytes) {
+  endPacket();
+  const std::size_t size = bytesOf(bytes);
   Room room = Room::here;
   if (reserved_ >= size) {
     reserved_ -= size;
@@ -107,8 +183,7 @@ LogRecord& TurnLog::add(LogRecord::Kind kind, std::span<const std::byte> bytes) 
   record.bytes = static_cast<std::uint32_t>(size - sizeof record);
   record.kind = kind;
   record.ordinal = ++ordinal_;
-  record.realBytes = static_cast<std::uint32_t>(bytes.size());
-  if (!bytes.empty()) std::memcpy(&record + 1, bytes.data(), bytes.size());
+  record.realBytes = static_cast<std::uint32_t>(bytes);
   return record;
 }
 
@@ -137,6 +212,7 @@ std::size_t TurnLog::used() const { return head_ >= first_ ? head_ - first_ : kL
 // Two bytes are moved for each that is going to be added: so the gap that is being filled, which is at least
 // twice what lies beyond it, is not used up before all of that is moved; but by a turn that is larger than it.
 void TurnLog::makeRoom(std::size_t bytes) {
+  endPacket();
   // What was added to a turn that was never committed is forgotten.
   head_ = end_;
   if (head_ < first_ || used() >= kCrowded) moveSome(2 * bytes + kPageBytes);
@@ -172,7 +248,7 @@ bool TurnLog::moveSome(std::size_t bytes) {
     const LogRecord record = walk.header();
     // From here on they are in the part that is being filled.
     if (head_ < first_ && walk.offset() < first_) break;
-    if (record.kind == LogRecord::message && record.released == 0) {
+    if (record.kind >= LogRecord::message && record.released == 0) {
       const std::size_t size = sizeof record + record.bytes;
       const Room room = roomFor(size);
       if (room == Room::none) break;
@@ -201,7 +277,7 @@ void TurnLog::trim() {
     const LogRecord& record = walk.header();
     // Also where nothing but the end of the memory lies before it.
     first_ = walk.offset();
-    blocked_ = record.kind == LogRecord::message && record.released == 0;
+    blocked_ = record.kind >= LogRecord::message && record.released == 0;
     if (!blocked_) first_ += static_cast<std::uint32_t>(sizeof record + record.bytes);
   }
   if (first_ == end_ && head_ == end_) first_ = end_ = head_ = 0;
@@ -213,11 +289,13 @@ void TurnLog::publish() { log_.extent.store(LogExtent{first_, end_}.packed(), st
 TurnLog::Handle TurnLog::newHandle(std::uint32_t offset) {
   if (freeHandles_.empty()) {
     offsets_.push_back(offset);
+    shares_.push_back(1);
     return static_cast<Handle>(offsets_.size() - 1);
   }
   const Handle handle = freeHandles_.back();
   freeHandles_.pop_back();
   offsets_[handle] = offset;
+  shares_[handle] = 1;
   return handle;
 }
 
@@ -233,7 +311,8 @@ void TurnLog::setNumber(Handle message, std::uint64_t number) { at(offsets_[mess
 
 void TurnLog::release(std::span<const Handle> messages) {
   for (const Handle message : messages) {
-    if (message == kNoRecord) continue;
+    if (message == kNoRecord || --shares_[message] > 0) continue;
+    if (message == growing_) endPacket();
     const std::uint32_t offset = std::exchange(offsets_[message], std::numeric_limits<std::uint32_t>::max());
     LogRecord& record = at(offset);
     live_ -= sizeof record + record.bytes;

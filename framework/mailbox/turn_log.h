@@ -39,7 +39,7 @@ class TurnLog {
   static constexpr Handle kNoRecord = ~0U;
 
   struct Unsent {
-    Handle handle = kNoRecord;
+    Handle handle = kNoRecord;  // the same for all messages of a packet: released when each of them is
     Destination to;
     std::uint64_t sequence = 0;
     std::uint64_t ordinal = 0;
@@ -74,8 +74,28 @@ class TurnLog {
     if (!blocked_) trim();
   }
 
+  // A packet for casts outside of any turn, which are made in their place in it, one after the other: each counts from its grow() on.
+  // It grows until anything else is added, or it is released. Errors: overloaded, where there is no room for a whole packet.
+  static constexpr std::size_t kPacketSpace = sizeof(LogRecord) + wire::kMaxPacketBytes;
+  Handle beginPacket(Destination to);
+  // Where the next message goes, of so many bytes. Null where no packet grows, or it has no room for it.
+  std::byte* roomInPacket(std::size_t bytes) {
+    return head_ + bytes <= growsTo_ ? log_.bytes + head_ : nullptr;
+  }
+  void grow(std::size_t bytes);
+  void endPacket();
+  // All of it, with room for its header in front. Valid until anything is added.
+  std::span<std::byte> packet(Handle packet) {
+    const LogRecord& record = at(offsets_[packet]);
+    const std::size_t bytes = packet == growing_ ? contentOf(growing_) : record.realBytes;
+    return {log_.bytes + offsets_[packet] + sizeof record, bytes};
+  }
+  // It is released when it was released so many times.
+  void share(Handle packet, unsigned times) { shares_[packet] = times; }
+
   // Numbers for `count` messages that are about to be written: the first of them.
   std::uint64_t number(std::size_t count);
+  // Those of a packet follow its first one's.
   void setNumber(Handle message, std::uint64_t number);
   // Those that are kNoRecord are passed over.
   void release(std::span<const Handle> messages);
@@ -84,11 +104,14 @@ class TurnLog {
  private:
   LogRecord& at(std::uint32_t offset) { return *reinterpret_cast<LogRecord*>(log_.bytes + offset); }
   LogRecord& add(LogRecord::Kind kind, std::span<const std::byte> bytes);
+  LogRecord& add(LogRecord::Kind kind, std::size_t bytes);
   enum class Room { here, atStart, none };
   Room roomFor(std::size_t bytes) const;
   std::uint32_t place(std::size_t bytes, Room room);
   std::size_t used() const;
   Handle newHandle(std::uint32_t offset);
+  std::size_t contentOf(Handle growing) const { return head_ - offsets_[growing] - sizeof(LogRecord); }
+  void takePacket(const LogWalk& walk, std::vector<Unsent>& unsent);
   bool moveSome(std::size_t bytes);
   void trim();
   void publish();
@@ -103,7 +126,10 @@ class TurnLog {
   std::size_t live_ = 0;
   bool counted_ = true;                 // live_ is known: not between reload() and takeUnsent()
   bool blocked_ = false;                // the first record is a message that has not been released
+  Handle growing_ = kNoRecord;          // the last record is a packet to which more may be added
+  std::uint32_t growsTo_ = 0;           // as far as this; 0 where there is none
   std::vector<std::uint32_t> offsets_;  // by handle
+  std::vector<unsigned> shares_;        // by handle
   std::vector<Handle> freeHandles_;
 };
 

@@ -18,7 +18,7 @@
 namespace troupe::os {
 
 // What a process is at when it passes it; each part has tests of its own.
-enum class KillPart : std::uint8_t { message, body, start, upgrade };
+enum class KillPart : std::uint8_t { message, place, body, start, upgrade };
 
 struct KillPointName {
   std::string_view name;
@@ -53,6 +53,8 @@ inline constexpr KillPointName kKillPoints[] = {
     {"resending", KillPart::message},  // what a predecessor had not sent is about to leave
     {"closing", KillPart::message},    // the destination has gone, and what waits for it is there still
     {"closed", KillPart::message},     // nothing is left of it
+    // A cast made in its place
+    {"growing", KillPart::place},  // it lies in a packet in the log, and does not count yet
     // The body of a large message is made
     {"blockFound", KillPart::body},      // there is room for a block, and nothing says that it is taken
     {"blockSized", KillPart::body},      // its size is noted

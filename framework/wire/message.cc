@@ -257,13 +257,39 @@ std::vector<std::byte> intoArena(ArenaMemory& arena, std::span<const std::byte> 
   return shortFormOf(reader.getRoot<Envelope>(), blocks);
 }
 
-template <class Reader>
-capnp::AnyPointer::Reader IncomingMessage::bodyOf(Reader& message) const {
-  if (!capabilities_) return message.template getRoot<Envelope>().getBody();
-  return capabilities_->imbue(message.template getRoot<capnp::AnyPointer>())
-      .template getAs<Envelope>()
-      .getBody();
-}
+struct IncomingMessage::Readers {
+  struct Large {
+    Large(std::span<const std::span<const capnp::word>> from, std::size_t words)
+        : segments(KJ_MAP(each, kj::arrayPtr(from.data(), from.size())) { return asArray(each); }),
+          checked(segments, largeOptions(words)),
+          unlimited(segments, unlimitedOptions()) {}
+    kj::Array<kj::ArrayPtr<const capnp::word>> segments;
+    capnp::SegmentArrayMessageReader checked;
+    capnp::SegmentArrayMessageReader unlimited;
+  };
+
+  explicit Readers(std::span<const capnp::word> words)
+      : words(words), unlimited(asArray(words), unlimitedOptions()) {}
+
+  capnp::FlatArrayMessageReader& limited() {
+    if (!checked) checked.emplace(asArray(words), optionsFor(words.size()));
+    return *checked;
+  }
+  // With what the references in it stand for; there is no table where there are none.
+  template <class Reader>
+  capnp::AnyPointer::Reader bodyOf(Reader& message) {
+    if (!capabilities) return message.template getRoot<Envelope>().getBody();
+    return capabilities->imbue(message.template getRoot<capnp::AnyPointer>())
+        .template getAs<Envelope>()
+        .getBody();
+  }
+
+  std::span<const capnp::word> words;
+  capnp::FlatArrayMessageReader unlimited;
+  std::optional<capnp::FlatArrayMessageReader> checked;
+  std::optional<capnp::ReaderCapabilityTable> capabilities;
+  std::unique_ptr<Large> large;
+};
 
 namespace {
 
@@ -292,25 +318,36 @@ EnvelopeHead headOf(Envelope::Reader envelope) {
 
 }  // namespace
 
-// Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
-IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : words_(words) {
+IncomingMessage::IncomingMessage() {
   // Once there is such a table, a null capability can be read without one.
   static const capnp::ReaderCapabilityTable kForNullCapabilities(nullptr);
-  auto head = wire::isPlain(words) ? wire::headOf(words) : std::nullopt;
-  if (head && !head->references) {
-    head_ = *head;
-    return;
-  }
-  unlimited_.emplace(asArray(words), unlimitedOptions());
-  head_ = headOf(unlimited_->getRoot<Envelope>());
+}
+
+IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : IncomingMessage() { read(words); }
+
+void IncomingMessage::read(std::span<const capnp::word> words) {
+  words_ = words;
+  if (readers_) readers_.reset();
+  if (!readPlainHead(words, head_) || head_.references) readOther();
+}
+
+// Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
+void IncomingMessage::readOther() {
+  head_ = headOf(readers().unlimited.getRoot<Envelope>());
   if (!head_.references) return;
-  checked_.emplace(asArray(words), optionsFor(words.size()));
-  capabilities_.emplace(hooksOf(checked_->getRoot<Envelope>(), words.size()));
+  readers_->capabilities.emplace(hooksOf(readers_->limited().getRoot<Envelope>(), words_.size()));
+}
+
+IncomingMessage::~IncomingMessage() = default;
+
+IncomingMessage::Readers& IncomingMessage::readers() {
+  if (!readers_) readers_ = std::make_unique<Readers>(words_);
+  return *readers_;
 }
 
 Envelope::Reader IncomingMessage::envelope() const {
-  return unlimited_ ? unlimited_->getRoot<Envelope>()
-                    : capnp::readMessageUnchecked<Envelope>(words_.data() + 1);
+  return readers_ ? readers_->unlimited.getRoot<Envelope>()
+                  : capnp::readMessageUnchecked<Envelope>(words_.data() + 1);
 }
 
 capnp::AnyPointer::Reader IncomingMessage::plainBody() const {
@@ -319,35 +356,29 @@ capnp::AnyPointer::Reader IncomingMessage::plainBody() const {
 }
 
 capnp::AnyPointer::Reader IncomingMessage::body() const {
-  if (large_) return bodyOf(large_->unlimited);
-  return unlimited_ ? bodyOf(*unlimited_) : plainBody();
+  if (!readers_) return plainBody();
+  return readers_->large ? readers_->bodyOf(readers_->large->unlimited)
+                         : readers_->bodyOf(readers_->unlimited);
 }
 
 capnp::AnyPointer::Reader IncomingMessage::checkedBody() const {
-  if (large_) return bodyOf(large_->checked);
-  if (!unlimited_) return plainBody();
-  if (!checked_) checked_.emplace(asArray(words_), optionsFor(words_.size()));
-  return bodyOf(*checked_);
+  if (!readers_) return plainBody();
+  return readers_->large ? readers_->bodyOf(readers_->large->checked) : readers_->bodyOf(readers_->limited());
 }
-
-IncomingMessage::Large::Large(std::span<const std::span<const capnp::word>> from, std::size_t words)
-    : segments(KJ_MAP(each, kj::arrayPtr(from.data(), from.size())) { return asArray(each); }),
-      checked(segments, largeOptions(words)),
-      unlimited(segments, unlimitedOptions()) {}
 
 void IncomingMessage::attach(std::vector<std::span<const capnp::word>> segments) {
   std::size_t words = 0;
   for (const auto& segment : segments) words += segment.size();
-  auto large = std::make_unique<Large>(segments, words);
+  auto large = std::make_unique<Readers::Large>(segments, words);
   const auto envelope = large->checked.getRoot<Envelope>();
-  capabilities_.reset();
-  if (envelope.hasReferences()) capabilities_.emplace(hooksOf(envelope, words));
-  large_ = std::move(large);
+  auto& own = readers();
+  own.capabilities.reset();
+  if (envelope.hasReferences()) own.capabilities.emplace(hooksOf(envelope, words));
+  own.large = std::move(large);
 }
 
-bool isLarge(std::span<const capnp::word> message) {
+bool isLargeAnywhere(std::span<const capnp::word> message) {
   if (message.empty()) return false;
-  if (const auto large = largeAtOnce(message)) return *large;
   try {
     capnp::FlatArrayMessageReader reader(asArray(message), checkedOptions());
     return reader.getRoot<Envelope>().getLarge();

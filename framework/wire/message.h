@@ -105,15 +105,22 @@ class OutgoingMessage {
 // Refers to the words it was given, which must stay while it is used.
 class IncomingMessage {
  public:
+  // Nothing.
+  IncomingMessage();
   // Errors: kj::Exception, where the envelope is malformed.
   explicit IncomingMessage(std::span<const capnp::word> words);
+  ~IncomingMessage();
   IncomingMessage(const IncomingMessage&) = delete;
   IncomingMessage& operator=(const IncomingMessage&) = delete;
 
+  // These words from here on. Errors: as the constructor.
+  void read(std::span<const capnp::word> words);
+
   const EnvelopeHead& head() const { return head_; }
   Envelope::Reader envelope() const;
-  // checkedBody() is body().
-  bool isPlain() const { return !unlimited_ && !large_; }
+  // The pointer to its body, which can be read without a check: every pointer that can be reached from there leads to words that
+  // are there. Null, where it is not plain, or has none.
+  const capnp::word* plainBodyAt() const { return readers_ ? nullptr : head_.body; }
   // A large message has no body before attach().
   bool isLarge() const { return head_.large; }
   // Its segments, which must stay while it is used. Errors: kj::Exception, where they are no envelope.
@@ -124,23 +131,15 @@ class IncomingMessage {
   capnp::AnyPointer::Reader body() const;
 
  private:
-  // Bodies with what the references in them stand for; there is no table where there are none.
-  template <class Reader>
-  capnp::AnyPointer::Reader bodyOf(Reader& message) const;
+  // Of a message that is not plain (wire/plain.h), or large.
+  struct Readers;
+  Readers& readers();
+  void readOther();
   capnp::AnyPointer::Reader plainBody() const;
-  struct Large {
-    Large(std::span<const std::span<const capnp::word>> from, std::size_t words);
-    kj::Array<kj::ArrayPtr<const capnp::word>> segments;
-    capnp::SegmentArrayMessageReader checked;
-    capnp::SegmentArrayMessageReader unlimited;
-  };
+
   std::span<const capnp::word> words_;
-  // What follows is made for those that are not plain (wire/plain.h).
-  mutable std::optional<capnp::FlatArrayMessageReader> unlimited_;
   EnvelopeHead head_;
-  mutable std::optional<capnp::FlatArrayMessageReader> checked_;
-  mutable std::optional<capnp::ReaderCapabilityTable> capabilities_;
-  std::unique_ptr<Large> large_;
+  std::unique_ptr<Readers> readers_;
 };
 
 // A message that finish() gave, whole: of a large one its body is copied out of the arena, and the blocks are freed.
@@ -150,7 +149,11 @@ std::vector<std::byte> intoArena(ArenaMemory& arena, std::span<const std::byte> 
                                  const std::string& what);
 
 // Whether this is the short form of a large message; fast. False where it is malformed.
-bool isLarge(std::span<const capnp::word> message);
+bool isLargeAnywhere(std::span<const capnp::word> message);
+inline bool isLarge(std::span<const capnp::word> message) {
+  const auto large = largeAtOnce(message);
+  return large ? *large : isLargeAnywhere(message);
+}
 // The same of a message that finish() gave.
 inline bool isLarge(std::span<const std::byte> message) {
   return isLarge(

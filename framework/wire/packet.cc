@@ -9,24 +9,6 @@ namespace {
 // One segment is what senders make; a few more are legal framing and cost nothing.
 constexpr std::uint32_t kMaxSegments = 8;
 
-// The bytes that the message at `at` takes with its framing, or 0 where it leads out of `room`.
-std::size_t framedBytes(const std::byte* at, std::size_t room) {
-  std::uint32_t table[kMaxSegments + 1];
-  if (room < 8) return 0;
-  std::memcpy(&table[0], at, sizeof table[0]);
-  if (table[0] >= kMaxSegments) return 0;
-  const std::size_t segments = table[0] + 1;
-  const std::size_t tableBytes = (4 * (segments + 1) + 7) / 8 * 8;
-  if (room < tableBytes) return 0;
-  std::memcpy(&table[1], at + 4, 4 * segments);
-  std::size_t total = tableBytes;
-  for (std::size_t i = 1; i <= segments; ++i) {
-    total += std::size_t{table[i]} * sizeof(capnp::word);
-    if (total > room) return 0;
-  }
-  return total;
-}
-
 }  // namespace
 
 const char* toString(PacketFault fault) {
@@ -39,6 +21,33 @@ const char* toString(PacketFault fault) {
     case PacketFault::wrongFraming: return "the framing of its messages is wrong";
   }
   return "unknown fault";
+}
+
+std::size_t framedBytes(std::span<const std::byte> messages) {
+  std::uint32_t table[kMaxSegments + 1];
+  if (messages.size() < 8) return 0;
+  std::memcpy(&table[0], messages.data(), 8);
+  // One segment is what nearly all have.
+  std::size_t total = 8 + std::size_t{table[1]} * sizeof(capnp::word);
+  if (table[0] != 0) {
+    if (table[0] >= kMaxSegments) return 0;
+    const std::size_t segments = table[0] + 1;
+    total = (4 * (segments + 1) + 7) / 8 * 8;
+    if (messages.size() < total) return 0;
+    std::memcpy(&table[1], messages.data() + 4, 4 * segments);
+    for (std::size_t i = 1; i <= segments; ++i) total += std::size_t{table[i]} * sizeof(capnp::word);
+  }
+  return total <= messages.size() ? total : 0;
+}
+
+unsigned countMessages(std::span<const std::byte> framed) {
+  unsigned count = 0;
+  for (std::size_t at = 0; at < framed.size(); ++count) {
+    const std::size_t size = framedBytes(framed.subspan(at));
+    if (size == 0 || count == kMaxPacketMessages) return 0;
+    at += size;
+  }
+  return count;
 }
 
 bool PacketBuilder::append(std::span<const std::byte> message) {
@@ -74,7 +83,7 @@ PacketFault PacketView::parse(const void* packet, std::size_t bytes, PacketView&
   std::size_t at = sizeof(PacketHeader);
   for (unsigned i = 0; i < header.messages; ++i) {
     view.offsets_[i] = static_cast<std::uint16_t>(at);
-    const std::size_t size = framedBytes(view.base_ + at, bytes - at);
+    const std::size_t size = framedBytes({view.base_ + at, bytes - at});
     if (size == 0) return PacketFault::wrongFraming;
     at += size;
   }

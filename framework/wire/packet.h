@@ -50,6 +50,11 @@ enum class PacketFault {
 };
 const char* toString(PacketFault fault);
 
+// The bytes that the first message takes with its framing; 0 where that leads out of them.
+std::size_t framedBytes(std::span<const std::byte> messages);
+// The messages, each with its framing, that take all of these bytes; 0 where their framing is wrong, or they are too many for a packet.
+unsigned countMessages(std::span<const std::byte> framed);
+
 // A packet being filled by its sender.
 class PacketBuilder {
  public:

@@ -5,6 +5,8 @@
 
 #include <span>
 
+#include "wire/envelope_head.h"
+
 namespace troupe::wire {
 
 // Whether `message`, framed, is of one segment in which every pointer that can be reached from the root leads to words of that
@@ -16,5 +18,8 @@ namespace troupe::wire {
 //
 // False of others, honest or not; nothing is thrown. Takes time for the message's own words only.
 bool isPlain(std::span<const capnp::word> message);
+
+// Takes the head of a message that is plain, and an envelope. False of others.
+bool readPlainHead(std::span<const capnp::word> message, EnvelopeHead& head);
 
 }  // namespace troupe::wire

@@ -87,7 +87,7 @@ void fillLog(LogMemory& log, FuzzedDataProvider& data) {
   for (std::size_t i = data.ConsumeIntegralInRange<std::size_t>(0, 20); i > 0; --i) {
     if (kLogBytes - at < sizeof(LogRecord)) at = 0;
     LogRecord record{};
-    record.kind = static_cast<LogRecord::Kind>(number(data, 4));
+    record.kind = static_cast<LogRecord::Kind>(number(data, 5));
     record.bytes = static_cast<std::uint32_t>(number(data, 12)) * 8;
     record.realBytes = static_cast<std::uint32_t>(number(data, record.bytes));
     record.lane = static_cast<std::uint8_t>(number(data, 1));
@@ -190,6 +190,20 @@ class Life {
     ++value_;
     journal_.commit(open_.back(), staged, data.ConsumeBool());
     open_.pop_back();
+    if (data.ConsumeIntegralInRange<int>(0, 7) == 0) castInPlace(data);
+  }
+  // A run of casts outside of any turn.
+  void castInPlace(FuzzedDataProvider& data) {
+    const Destination to{number(data, 3)};
+    const std::size_t words = data.ConsumeIntegralInRange<std::size_t>(1, 520);
+    for (int i = data.ConsumeIntegralInRange<int>(0, 200); i > 0; --i) {
+      std::byte* const place = outbox_.place(to, words * sizeof(std::uint64_t));
+      if (place == nullptr) continue;
+      std::memset(place, 0, words * sizeof(std::uint64_t));
+      const std::uint64_t frame = std::uint64_t{words - 1} << 32;
+      std::memcpy(place, &frame, sizeof frame);
+      outbox_.placed(words * sizeof(std::uint64_t));
+    }
   }
 
   using Bytes = std::vector<std::byte>;

@@ -62,7 +62,8 @@ class Turn {
   void refuse(std::string_view text) const;
 
  private:
-  bool isPlain() const;
+  // The pointer to the parameters of a plain message; null of others.
+  const capnp::word* plainParams() const;
   capnp::AnyPointer::Reader checkedParams() const;
   capnp::AnyPointer::Reader params() const;
   capnp::AnyPointer::Builder results() const;
@@ -176,9 +177,15 @@ class Actor
 template <class Params, class Check>
 std::optional<typename Params::Reader> Turn::checked(Check& check) const {
   try {
-    const auto in = checkedParams().template getAs<Params>();
-    check(in);
-    return isPlain() ? in : params().template getAs<Params>();
+    if constexpr (ChecksPlainly<Check>) {
+      const capnp::word* const plain = plainParams();
+      if (plain != nullptr && Check::holds(plain)) {
+        return capnp::AnyPointer::Reader(capnp::_::PointerReader::getRootUnchecked(plain))
+            .template getAs<Params>();
+      }
+    }
+    check(checkedParams().template getAs<Params>());
+    return params().template getAs<Params>();
   } catch (const kj::Exception& exception) {
     malformed(exception.getDescription().cStr());
     return std::nullopt;

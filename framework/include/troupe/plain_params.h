@@ -1,12 +1,13 @@
-// The parameters of a message that are nothing but numbers, text and data, written straight into it: a message is made
-// in place without Cap'n Proto's builder, which can do all that this can't, and takes longer for it.
+// The parameters of a message that are nothing but numbers, text and data, written straight into it, and checked where they
+// lie: without Cap'n Proto's builders and readers, which can do all that this can't, and take longer for it.
 //
-// What comes out is what the builder makes, word for word. Used by generated code alone; <troupe/protocol.h> has the rest.
+// What is written is what the builder makes, word for word. Used by generated code alone; <troupe/protocol.h> has the rest.
 //
 // Threads: any; an instance belongs to one.
 #pragma once
 
 #include <capnp/blob.h>
+#include <capnp/common.h>
 
 #include <bit>
 #include <concepts>
@@ -87,5 +88,60 @@ PlainFill<kDataWords, kPointers, Fill, Write> plainFill(std::size_t words, Fill 
 template <class Fill>
 concept FillsPlainly =
     kWritesPlainParams && requires(const Fill& fill, PlainParams& params) { fill.write(params); };
+
+// The check of parameters whose pointers are all text or data: a bit for each, by its place. `Deep` is the check for any message.
+template <std::uint64_t kText, std::uint64_t kData, class Deep>
+struct BytesCheck {
+  Deep deep;
+
+  template <class Reader>
+  void operator()(const Reader& in) const {
+    deep(in);
+  }
+
+  // `params` points to them in a message that is plain: every pointer in that leads to words that are there. True where deep()
+  // would find nothing wrong.
+  static bool holds(const capnp::word* params) {
+    const std::uint64_t pointer = wordAt(params);
+    if (pointer == 0) return true;
+    if ((pointer & 3) != 0) return false;
+    const capnp::word* const pointers = targetOf(params, pointer) + (pointer >> 32 & 0xffff);
+    const std::uint64_t count = pointer >> 48;
+    for (std::uint64_t left = kText | kData; left != 0; left &= left - 1) {
+      const int at = std::countr_zero(left);
+      // An older sender's are fewer.
+      if (static_cast<unsigned>(at) >= count) break;
+      if (!leadsToBytes(pointers + at, (kText >> at & 1) != 0)) return false;
+    }
+    return true;
+  }
+
+ private:
+  static std::uint64_t wordAt(const capnp::word* at) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, at, sizeof word);
+    return word;
+  }
+  static const capnp::word* targetOf(const capnp::word* at, std::uint64_t pointer) {
+    return at + 1 + (static_cast<std::int32_t>(pointer) >> 2);
+  }
+  static bool leadsToBytes(const capnp::word* at, bool isText) {
+    const std::uint64_t pointer = wordAt(at);
+    if (pointer == 0) return true;
+    constexpr std::uint64_t kListOfBytes = std::uint64_t{2} << 32 | 1;
+    if ((pointer & (std::uint64_t{7} << 32 | 3)) != kListOfBytes) return false;
+    if (!isText) return true;
+    const std::uint64_t size = pointer >> 35;
+    return size > 0 && reinterpret_cast<const char*>(targetOf(at, pointer))[size - 1] == 0;
+  }
+};
+
+template <std::uint64_t kText, std::uint64_t kData, class Deep>
+BytesCheck<kText, kData, Deep> bytesCheck(Deep deep) {
+  return {std::move(deep)};
+}
+
+template <class Check>
+concept ChecksPlainly = kWritesPlainParams && requires(const capnp::word* params) { Check::holds(params); };
 
 }  // namespace troupe

@@ -163,6 +163,7 @@ concept HandlerResult = std::is_void_v<R> || std::same_as<R, Task<void>>;
 struct NothingToCheck {
   template <class Reader>
   void operator()(const Reader&) const {}
+  static bool holds(const capnp::word*) { return true; }
 };
 
 // The parts of a deep check. Reading a pointer is what validates it; null pointers need no check.

@@ -62,13 +62,19 @@ class CastHandle {
   explicit CastHandle(std::shared_ptr<PendingCast> cast) : cast_(std::move(cast)) {}
   // It found no room at once.
   bool waits() const { return cast_ != nullptr; }
-  bool placed() const;
+  bool placed() const { return !cast_ || found(); }
   // To be awaited even though it is placed: the event loop has its turn now and then.
-  bool ready() const;
+  bool ready() const { return placed() && !yieldNow(); }
   void whenPlaced(std::coroutine_handle<> waiting);
-  void check() const;
+  void check() const {
+    if (cast_) checkFound();
+  }
 
  private:
+  bool found() const;
+  void checkFound() const;
+  static bool yieldNow();
+
   std::shared_ptr<PendingCast> cast_;               // null: placed
   std::shared_ptr<std::coroutine_handle<>> yield_;  // goes on from the loop, unless this is gone by then
 };
@@ -94,12 +100,14 @@ class PlainDraft {
 
  private:
   static bool fits(std::size_t words);
+  std::uint64_t* placeFor(std::size_t words) const;
   // Where the parameters go.
   std::uint64_t* begin(std::uint64_t interfaceId, std::uint16_t method, bool isCall, unsigned dataWords,
                        unsigned pointers, std::size_t more);
 
   const RefBase& to_;
   const char* name_;
+  std::size_t placed_ = 0;  // bytes, where it is made where it is sent from
 };
 
 // A message being made for an actor.

@@ -1,118 +1,15 @@
 // The outbox: packing, order, room, and that one who does not read holds up nobody else.
 #include "mailbox/outbox.h"
 
-#include <gtest/gtest.h>
 #include <troupe/error.h>
 
-#include <csignal>
 #include <deque>
 #include <functional>
 
-#include "os/packet_pipe.h"
-#include "tests/unit/wire/messages.h"
+#include "tests/unit/mailbox/outbox_fixture.h"
 
 namespace troupe::mailbox {
 namespace {
-
-using loop::Clock;
-using test::Bytes;
-using test::castOf;
-using test::resultOf;
-using test::runUntil;
-using test::textOf;
-using Put = Outbox::Put;
-
-// The mailbox of somebody who is sent to.
-struct Peer {
-  explicit Peer(wire::ActorId actor, wire::Lane lane = wire::Lane::mailbox)
-      : to{actor, lane}, pipe(os::makePacketPipe(4096)), reader(os::openReadEnd(pipe)) {}
-
-  // The messages of the next packet, or nothing.
-  std::vector<std::string> read() {
-    alignas(8) std::byte packet[os::kPacketBytes];
-    const auto got = os::readPacket(reader.get(), packet);
-    if (got.state != os::PipeState::done) return {};
-    wire::PacketView view;
-    EXPECT_EQ(wire::PacketView::parse(packet, got.bytes, view), wire::PacketFault::none);
-    last = view.header();
-    std::vector<std::string> texts;
-    for (unsigned i = 0; i < view.messages(); ++i) texts.push_back(textOf(view.message(i)));
-    return texts;
-  }
-  // What is there, in one list.
-  std::vector<std::string> readAll() {
-    std::vector<std::string> all;
-    for (auto texts = read(); !texts.empty(); texts = read())
-      all.insert(all.end(), texts.begin(), texts.end());
-    return all;
-  }
-
-  Destination to;
-  os::Fd pipe;
-  os::Fd reader;
-  wire::PacketHeader last;
-};
-
-class OutboxTest : public testing::Test {
- protected:
-  OutboxTest()
-      : memory_(os::makeSharedMemory("desk", kDeskBytes)),
-        mapped_(memory_),
-        log_(*mapped_, 2),
-        outbox_(loop_, {.actor = 5, .generation = 2}, log_,
-                [this](Destination to) { asked_.push_back(to); }) {
-    std::signal(SIGPIPE, SIG_IGN);
-  }
-
-  void introduce(Peer& peer, bool shared = false) {
-    outbox_.introduced(peer.to, os::openWriteEnd(peer.pipe), shared);
-  }
-  // Messages of about a packet each, until there is no room.
-  unsigned fill(const Peer& peer, unsigned from = 0) {
-    unsigned count = from;
-    while (outbox_.put(peer.to, castOf(large(count))) == Put::placed) ++count;
-    return count;
-  }
-  static std::string large(unsigned number) { return std::to_string(number) + std::string(3000, ' '); }
-  void answer(const Peer& peer, std::uint8_t index, Clock::time_point deadline = Clock::time_point::max()) {
-    send(peer, resultOf(index, large(index)), deadline);
-  }
-  // As the end of a turn does it.
-  void send(const Peer& peer, const Bytes& message, Clock::time_point deadline = Clock::time_point::max()) {
-    const auto record = log_.addMessage(peer.to, deadline.time_since_epoch().count(), message);
-    log_.commit();
-    log_.carriedOut();
-    outbox_.send(peer.to, message, record, deadline);
-  }
-  // The numbers of the messages that are in the log.
-  std::size_t inLog() const {
-    std::size_t count = 0;
-    LogWalk walk(mapped_->log);
-    while (walk.next() != nullptr) {
-      if (walk.header().kind == LogRecord::message && walk.header().released == 0) ++count;
-    }
-    return count;
-  }
-  // Reads as messages come, until there are so many.
-  std::vector<std::string> readUntil(Peer& peer, std::size_t count) {
-    std::vector<std::string> all;
-    EXPECT_TRUE(runUntil(loop_, [&] {
-      for (auto texts = peer.read(); !texts.empty(); texts = peer.read())
-        all.insert(all.end(), texts.begin(), texts.end());
-      return all.size() >= count;
-    }));
-    return all;
-  }
-
-  loop::Loop loop_;
-  std::vector<Destination> asked_;
-  os::Fd memory_;
-  MappedDesk mapped_;
-  TurnLog log_;
-  Outbox outbox_;
-};
-
-using Texts = std::vector<std::string>;
 
 TEST_F(OutboxTest, PutsWhatIsSentTogetherIntoOnePacketAtTheFlush) {
   Peer peer(9);

@@ -72,6 +72,25 @@ class Image {
   std::vector<std::byte> bytes_;
 };
 
+// The steps are those of Journal::commit() and Outbox::writeFirst().
+class Life {
+ public:
+  explicit Life(DeskMemory& memory) : memory_(memory), log_(memory, 1), kept_(memory.kept) {
+    place_ =
+        kept_.add("value", 1, 64, [this] { return std::as_bytes(std::span(value_.data(), value_.size())); });
+  }
+  DeskMemory& memory_;
+  TurnLog log_;
+  KeptStore kept_;
+  std::string value_;
+  std::size_t place_;
+  struct Sent {
+    TurnLog::Handle handle;
+    std::ptrdiff_t messages;
+  };
+  std::map<wire::ActorId, std::vector<Sent>> lines_;
+};
+
 class RecoveryTest : public testing::TestWithParam<unsigned> {
  protected:
   RecoveryTest()
@@ -143,6 +162,24 @@ class RecoveryTest : public testing::TestWithParam<unsigned> {
     ASSERT_EQ(outcomeOf(settled), found);
   }
 
+  // Some casts outside of any turn, made where they are sent from.
+  void castInPlace(Life& life, wire::ActorId to, Outcome& now) {
+    Life::Sent sent{TurnLog::kNoRecord, 0};
+    step([&] { sent.handle = life.log_.beginPacket({to}); }, now);
+    for (std::size_t i = upTo(3); i > 0; --i) {
+      const Bytes message = test::callOf(random_(), std::string(upTo(300), 'y'));
+      Outcome next = now;
+      next.unsent[to].push_back(message);
+      std::byte* const place = life.log_.roomInPacket(message.size());
+      step([&] { std::memcpy(place, message.data(), message.size()); }, now);
+      step([&] { life.log_.grow(message.size()); }, now, next);
+      now = next;
+      ++sent.messages;
+    }
+    if (sent.messages > 0) life.lines_[to].push_back(sent);
+    if (upTo(1) == 0) step([&] { life.log_.endPacket(); }, now);
+  }
+
   std::size_t upTo(std::size_t most) { return random_() % (most + 1); }
 
   std::mt19937 random_{GetParam()};
@@ -150,21 +187,6 @@ class RecoveryTest : public testing::TestWithParam<unsigned> {
   os::Fd scratchMemory_;
   MappedDesk scratch_;
   unsigned checked_ = 0;
-};
-
-// The steps are those of Journal::commit() and Outbox::writeFirst().
-class Life {
- public:
-  explicit Life(DeskMemory& memory) : memory_(memory), log_(memory, 1), kept_(memory.kept) {
-    place_ =
-        kept_.add("value", 1, 64, [this] { return std::as_bytes(std::span(value_.data(), value_.size())); });
-  }
-  DeskMemory& memory_;
-  TurnLog log_;
-  KeptStore kept_;
-  std::string value_;
-  std::size_t place_;
-  std::map<wire::ActorId, std::vector<TurnLog::Handle>> lines_;
 };
 
 TEST_P(RecoveryTest, FindsATurnAsAWholeOrNotAtAllWhereverItsProcessDies) {
@@ -189,7 +211,7 @@ TEST_P(RecoveryTest, FindsATurnAsAWholeOrNotAtAllWhereverItsProcessDies) {
       const wire::ActorId to = 1 + upTo(2);
       const Bytes message = test::callOf(random_(), std::string(upTo(300), 'x'));
       next.unsent[to].push_back(message);
-      step([&] { life.lines_[to].push_back(log.addMessage({to}, 0, message)); }, now);
+      step([&] { life.lines_[to].push_back({log.addMessage({to}, 0, message), 1}); }, now);
     }
     step([&] { log.commit(); }, now, next);
     ASSERT_EQ(outcomeOf(Image(*memory_)), next) << "from here on it counts";
@@ -197,15 +219,18 @@ TEST_P(RecoveryTest, FindsATurnAsAWholeOrNotAtAllWhereverItsProcessDies) {
     step([&] { memory_->slots[2].done |= 1ULL << turn; }, now);
     if (keeps) step([&] { life.kept_.carryOut(); }, now);
     step([&] { log.carriedOut(); }, now);
+    if (upTo(1) == 0) castInPlace(life, 1 + upTo(2), now);
     for (auto& [to, line] : life.lines_) {
       if (line.empty() || upTo(2) == 0) continue;
+      const auto sent = line.front();
       std::uint64_t number = 0;
-      step([&] { number = log.number(1); }, now);
-      step([&] { log.setNumber(line.front(), number); }, now);
+      step([&] { number = log.number(static_cast<std::size_t>(sent.messages)); }, now);
+      step([&] { log.setNumber(sent.handle, number); }, now);
       next = now;
-      next.unsent[to].erase(next.unsent[to].begin());
-      if (next.unsent[to].empty()) next.unsent.erase(to);
-      step([&] { log.release(line.front()); }, now, next);
+      auto& unsent = next.unsent[to];
+      unsent.erase(unsent.begin(), unsent.begin() + sent.messages);
+      if (unsent.empty()) next.unsent.erase(to);
+      step([&] { log.release(sent.handle); }, now, next);
       line.erase(line.begin());
       now = next;
     }
@@ -261,6 +286,12 @@ TEST_P(RecoveryTest, BearsAnyMemory) {
       life.log_.addDone(upTo(kDeskSlots - 1), 1, upTo(3));
     }
     life.log_.commit();
+    if (upTo(1) == 0) {
+      const Bytes message = test::callOf(2);
+      life.log_.beginPacket({upTo(3)});
+      std::memcpy(life.log_.roomInPacket(message.size()), message.data(), message.size());
+      life.log_.grow(message.size());
+    }
     const std::size_t log = offsetof(DeskMemory, log) / 8;
     for (std::size_t i = upTo(40); i > 0; --i) {
       const std::size_t place = upTo(2) == 0 ? upTo(count - 1) : log + upTo(kPageBytes / 8 * 3);

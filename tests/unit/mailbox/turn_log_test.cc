@@ -4,12 +4,14 @@
 #include <gtest/gtest.h>
 #include <troupe/error.h>
 
+#include <algorithm>
 #include <cstring>
 #include <deque>
 #include <map>
 #include <random>
 
 #include "mailbox/recovery.h"
+#include "tests/unit/wire/messages.h"
 
 namespace troupe::mailbox {
 namespace {
@@ -43,21 +45,23 @@ class TurnLogTest : public testing::Test {
     std::map<wire::ActorId, std::deque<Message>> found;
     std::uint64_t last = 0;
     for (auto& unsent : log_->takeUnsent()) {
-      EXPECT_GT(unsent.ordinal, last);
+      EXPECT_GE(unsent.ordinal, last);
       last = unsent.ordinal;
       found[unsent.to.actor].push_back({unsent.handle, std::move(unsent.bytes)});
     }
     std::erase_if(waiting_, [](const auto& line) { return line.second.empty(); });
     ASSERT_EQ(found.size(), waiting_.size());
     std::size_t live = 0;
-    for (auto& [actor, line] : waiting_) {
-      ASSERT_EQ(found[actor].size(), line.size());
-      for (std::size_t i = 0; i < line.size(); ++i) {
-        ASSERT_TRUE(found[actor][i].bytes == line[i].bytes);
-        live += sizeof(LogRecord) + (line[i].bytes.size() + 7) / 8 * 8;
-      }
+    LogWalk walk(memory_->log);
+    while (walk.next() != nullptr) {
+      const bool sent = walk.header().kind >= LogRecord::message && walk.header().released == 0;
+      if (sent) live += sizeof(LogRecord) + walk.header().bytes;
     }
     EXPECT_EQ(log_->liveBytes(), live);
+    for (auto& [actor, line] : waiting_) {
+      ASSERT_EQ(found[actor].size(), line.size());
+      for (std::size_t i = 0; i < line.size(); ++i) ASSERT_TRUE(found[actor][i].bytes == line[i].bytes);
+    }
     waiting_ = std::move(found);
   }
   bool add(wire::ActorId to, std::size_t bytes) {
@@ -78,9 +82,11 @@ class TurnLogTest : public testing::Test {
     log_->commit();
     log_->carriedOut();
   }
+  // The first of them, with all that are in the same packet.
   void release(wire::ActorId from) {
-    log_->release(waiting_[from].front().handle);
-    waiting_[from].pop_front();
+    auto& line = waiting_[from];
+    const auto handle = line.front().handle;
+    for (; !line.empty() && line.front().handle == handle; line.pop_front()) log_->release(handle);
   }
   std::size_t recordsInLog() {
     std::size_t count = 0;
@@ -205,7 +211,121 @@ TEST_F(TurnLogTest, AMessageKeepsItsNumberWhereverItIsMoved) {
   EXPECT_EQ(unsent[0].sequence, 4711U);
 }
 
-class RandomTurns : public TurnLogTest, public testing::WithParamInterface<unsigned> {};
+// --- Packets that grow in their place ---
+
+class GrowingPacketTest : public TurnLogTest {
+ protected:
+  bool grow(wire::ActorId to, TurnLog::Handle packet, std::size_t bytes) {
+    Bytes message = test::castOf(std::to_string(++number_) + std::string(bytes, ' '));
+    std::byte* const place = log_->roomInPacket(message.size());
+    if (place == nullptr) return false;
+    std::memcpy(place, message.data(), message.size());
+    log_->grow(message.size());
+    waiting_[to].push_back({packet, std::move(message)});
+    return true;
+  }
+  // A successor's, as one list, were the process killed now.
+  std::vector<Bytes> unsent() {
+    const MappedDesk copy(os::makeSharedMemory("desk", kDeskBytes));
+    std::memcpy(static_cast<void*>(&*copy), &*memory_, kDeskBytes);
+    EXPECT_EQ(recover(*copy), Recovered::fine);
+    std::vector<Bytes> all;
+    TurnLog successor(*copy, 2);
+    for (auto& each : successor.takeUnsent()) all.push_back(std::move(each.bytes));
+    return all;
+  }
+};
+
+TEST_F(GrowingPacketTest, EachMessageCountsFromItsGrowOn) {
+  const auto packet = log_->beginPacket({9});
+  EXPECT_TRUE(unsent().empty());
+  ASSERT_TRUE(grow(9, packet, 10));
+  EXPECT_EQ(unsent().size(), 1U);
+  const Bytes next = test::castOf("not said yet");
+  std::memcpy(log_->roomInPacket(next.size()), next.data(), next.size());
+  EXPECT_EQ(unsent().size(), 1U);
+  ASSERT_TRUE(grow(9, packet, 20));
+  const auto found = unsent();
+  ASSERT_EQ(found.size(), 2U);
+  EXPECT_TRUE(found[1] == waiting_[9][1].bytes);
+}
+
+TEST_F(GrowingPacketTest, HasRoomForAPacketAndNoMore) {
+  const auto packet = log_->beginPacket({9});
+  std::size_t bytes = sizeof(wire::PacketHeader);
+  while (grow(9, packet, 50)) bytes += waiting_[9].back().bytes.size();
+  EXPECT_LE(bytes, wire::kMaxPacketBytes);
+  EXPECT_GT(bytes + 100, wire::kMaxPacketBytes);
+  EXPECT_EQ(log_->packet(packet).size(), bytes);
+  EXPECT_EQ(unsent().size(), waiting_[9].size());
+}
+
+TEST_F(GrowingPacketTest, WhateverElseIsAddedEndsIt) {
+  const auto packet = log_->beginPacket({9});
+  ASSERT_TRUE(grow(9, packet, 10));
+  const std::size_t whole = log_->liveBytes();
+  send(8, 100);
+  EXPECT_EQ(log_->roomInPacket(8), nullptr);
+  EXPECT_LT(log_->liveBytes(), whole) << "it takes no more than is in it";
+  EXPECT_EQ(unsent().size(), 2U);
+  log_->release(packet);
+  EXPECT_EQ(unsent().size(), 1U);
+}
+
+TEST_F(GrowingPacketTest, OneThatIsEmptyLeavesNothing) {
+  log_->beginPacket({9});
+  log_->endPacket();
+  EXPECT_EQ(recordsInLog(), 0U);
+  EXPECT_EQ(log_->liveBytes(), 0U);
+  log_->beginPacket({9});
+  send(8, 100);
+  EXPECT_EQ(recordsInLog(), 1U);
+  restart();
+}
+
+TEST_F(GrowingPacketTest, ReleasedItLeavesTheLogEmptyAtItsStart) {
+  for (int i = 0; i < 100; ++i) {
+    const auto packet = log_->beginPacket({9});
+    grow(9, packet, 1000);
+    waiting_.clear();
+    log_->release(packet);
+    ASSERT_EQ(memory_->log.extent.load(), 0U);
+    ASSERT_EQ(log_->liveBytes(), 0U);
+    ASSERT_EQ(log_->roomInPacket(8), nullptr);
+  }
+}
+
+TEST_F(GrowingPacketTest, ItsMessagesShareTheirRecordAndItsNumber) {
+  const auto packet = log_->beginPacket({9});
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(grow(9, packet, 10));
+  log_->setNumber(packet, 4711);
+  ASSERT_EQ(recover(*memory_), Recovered::fine);
+  log_.emplace(*memory_, 2);
+  const auto found = log_->takeUnsent();
+  ASSERT_EQ(found.size(), 3U);
+  for (unsigned i = 0; i < 3; ++i) {
+    EXPECT_EQ(found[i].sequence, 4711U + i);
+    EXPECT_EQ(found[i].to.actor, 9U);
+    EXPECT_EQ(recordsInLog(), 1U) << "until all have left";
+    log_->release(found[i].handle);
+  }
+  EXPECT_EQ(recordsInLog(), 0U);
+}
+
+TEST_F(GrowingPacketTest, IsMovedAsAWhole) {
+  const auto packet = log_->beginPacket({7});
+  for (int i = 0; i < 5; ++i) ASSERT_TRUE(grow(7, packet, 300));
+  log_->setNumber(packet, 4711);
+  for (int i = 0; i < 10'000; ++i) {
+    send(9, 1000);
+    release(9);
+  }
+  EXPECT_GT(firstInLog(), 0U);
+  restart();
+  EXPECT_EQ(waiting_[7].size(), 5U);
+}
+
+class RandomTurns : public GrowingPacketTest, public testing::WithParamInterface<unsigned> {};
 
 // Some destinations get stuck and go on again; processes come and go.
 TEST_P(RandomTurns, LoseNothingAndKeepTheOrderOfEachDestination) {
@@ -233,6 +353,15 @@ TEST_P(RandomTurns, LoseNothingAndKeepTheOrderOfEachDestination) {
         if (upTo(3) == 0) log_->setNumber(line.front().handle, log_->number(1));
         release(actor);
       }
+    }
+    if (upTo(5) == 0 && log_->fits(wire::kMaxPacketBytes, 1)) {
+      const wire::ActorId to = upTo(7);
+      const auto packet = log_->beginPacket({to});
+      const std::size_t before = waiting_[to].size();
+      for (std::size_t i = upTo(20); i > 0 && grow(to, packet, upTo(std::min<std::size_t>(largest, 3900)));
+           --i) {}
+      if (const std::size_t count = waiting_[to].size() - before; count > 0)
+        log_->share(packet, static_cast<unsigned>(count));
     }
     if (upTo(300) == 0) restart();
     if (HasFatalFailure()) return;

@@ -88,7 +88,8 @@ TEST(EnvelopeHeadTest, WrittenInPlaceIsReadByCapnProto) {
   for (const auto kind : {EnvelopeHead::call, EnvelopeHead::cast}) {
     std::array<std::uint64_t, 64> memory;
     memory.fill(~std::uint64_t{0});
-    PlainEnvelope envelope(memory, kind, kInterface, kMethod, 1, 0, 0);
+    PlainEnvelope envelope({memory.data(), PlainEnvelope::wordsFor(kind, 1)}, kind, kInterface, kMethod, 1,
+                           0);
     const bool isCall = kind == EnvelopeHead::call;
     if (isCall) envelope.setCall(kNumber, kDeadline);
     envelope.params()[0] = 42;
