@@ -64,10 +64,12 @@ ActorProcess::ActorProcess(Assignment assignment)
             undeliverable.setPacket({reinterpret_cast<const kj::byte*>(packet.data()), packet.size()});
             control_.send(std::move(message));
           }),
-      desk_(*memory_, std::move(assignment.ends.mailbox),
-            [this](wire::ActorId sender, const std::string& what) {
-              fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
-            }),
+      desk_(
+          *memory_, std::move(assignment.ends.mailbox),
+          [this](wire::ActorId sender, const std::string& what) {
+            fault(what + (sender != 0 ? " (from actor " + std::to_string(sender) + ")" : ""));
+          },
+          assignment.alone),
       journal_(log_, kept_, desk_, outbox_),
       calls_(loop_, outbox_, bodies_, generation_, std::move(assignment.ends.reply),
              [this](const std::string& what) { fault(what); }),

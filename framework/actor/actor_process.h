@@ -37,6 +37,7 @@ struct Assignment {
   wire::ActorId id = 0;
   std::uint32_t generation = 0;
   bool tookOver = false;  // from a process of an older program
+  bool alone = true;      // no other actor reads its mailbox
   os::Fd control;
   wire::GrantedEnds ends;
   std::size_t maxMessageBytes = 0;

@@ -7,10 +7,14 @@
 #include "mailbox/last_from.h"
 #include "os/kill_point.h"
 #include "os/packet_pipe.h"
+#include "wire/message.h"
 
 namespace troupe::mailbox {
 
 namespace {
+
+// Half of the desk: what is read and not handled yet should stay in the processor's first cache.
+constexpr unsigned kMostAtOnce = kDeskSlots / 2;
 
 // What has been begun, or done, of a packet, with what had come before it did.
 std::uint64_t begunOf(const DeskSlot& slot) {
@@ -28,8 +32,11 @@ bool holds(std::uint64_t mask, unsigned messages) {
 
 }  // namespace
 
-Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault)
-    : memory_(memory), mailbox_(std::move(mailbox)), fault_(std::move(fault)) {
+Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault, bool alone)
+    : memory_(memory),
+      mailbox_(std::move(mailbox)),
+      fault_(std::move(fault)),
+      mostAtOnce_(alone ? kMostAtOnce : 1) {
   extent_.fill(kPageBytes);
   if (memory_.layout == 0) memory_.layout = kDeskLayout;
   if (memory_.layout != kDeskLayout) {
@@ -57,7 +64,7 @@ std::optional<Desk::Message> Desk::next() {
                             .sender = packet_.header().sender,
                             .generation = packet_.header().generation,
                             .words = packet_.message(index)};
-      if (gate_ && !gate_(message)) {
+      if (wire::isLarge(message.words) && gate_ && !gate_(message)) {
         keptBack_ = true;
         --index_;
         return std::nullopt;
@@ -70,58 +77,54 @@ std::optional<Desk::Message> Desk::next() {
   }
 }
 
-void Desk::finish(MessageToken token) {
-  DeskSlot& slot = memory_.slots[token.slot];
-  slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index),
-                  std::memory_order_release);
-  full_ = false;
-}
-
-// Messages that were delivered earlier, by a predecessor's reading, come before those still in the pipe.
+// Messages that were delivered earlier, also by a predecessor's reading, come before those still in the pipe.
 bool Desk::openNextSlot() {
-  std::size_t oldest = kDeskSlots;
-  for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    DeskSlot& slot = memory_.slots[i];
-    const wire::PacketHeader& header = memory_.header(i);
-    if (header.bytes == 0) continue;
-    if (header.messages > 0 && holds(begunOf(slot), header.messages)) continue;
-    if (oldest == kDeskSlots || slot.arrival < memory_.slots[oldest].arrival) oldest = i;
+  for (;;) {
+    std::size_t oldest = kDeskSlots;
+    for (std::size_t i = 0; i < kDeskSlots; ++i) {
+      DeskSlot& slot = memory_.slots[i];
+      const wire::PacketHeader& header = memory_.header(i);
+      if (header.bytes == 0) continue;
+      if (header.messages > 0 && holds(begunOf(slot), header.messages)) continue;
+      if (oldest == kDeskSlots || slot.arrival < memory_.slots[oldest].arrival) oldest = i;
+    }
+    if (oldest != kDeskSlots ? open(oldest) : !readSome()) return oldest != kDeskSlots;
   }
-  if (oldest != kDeskSlots) {
-    if (open(oldest)) return true;
-    return openNextSlot();
-  }
-  return readIntoFreeSlot();
 }
 
-bool Desk::readIntoFreeSlot() {
-  for (;;) {
-    std::size_t free = kDeskSlots;
-    for (std::size_t i = 0; i < kDeskSlots && free == kDeskSlots; ++i) {
-      const wire::PacketHeader& header = memory_.header(i);
-      if (header.bytes == 0 || holds(doneOf(memory_.slots[i]), header.messages)) free = i;
-    }
-    if (free == kDeskSlots) {
-      full_ = true;
-      return false;
-    }
-    clear(free);
-    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
+std::optional<std::size_t> Desk::freeSlot() {
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    const wire::PacketHeader& header = memory_.header(i);
+    if (header.bytes == 0 || holds(doneOf(memory_.slots[i]), header.messages)) return i;
+  }
+  return std::nullopt;
+}
+
+// Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them.
+bool Desk::readSome() {
+  unsigned packets = 0;
+  while (packets < mostAtOnce_) {
+    const auto free = freeSlot();
+    full_ = !free && packets == 0;
+    if (!free) break;
+    clear(*free);
+    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[*free]);
     DeskMemory::barrier();
-    if (read.state != os::PipeState::done) return false;
+    if (read.state != os::PipeState::done) break;
     os::killPoint("packetRead");
-    extent_[free] = read.bytes;
-    if (read.bytes < sizeof(wire::PacketHeader) || memory_.header(free).bytes != read.bytes) {
-      const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
-                                                                 : wire::PacketFault::wrongLength;
-      memory_.header(free).bytes = 0;
-      ++malformed_;
-      fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
-                    " bytes was dropped: " + toString(fault));
+    extent_[*free] = read.bytes;
+    if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(*free).bytes == read.bytes) {
+      ++packets;
       continue;
     }
-    if (open(free)) return true;
+    const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
+                                                               : wire::PacketFault::wrongLength;
+    memory_.header(*free).bytes = 0;
+    ++malformed_;
+    fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
+                  " bytes was dropped: " + toString(fault));
   }
+  return packets > 0;
 }
 
 // Makes a slot ready for the kernel to write to: see mailbox/desk_layout.h for the order.

@@ -41,9 +41,10 @@ class Desk {
 
   // Takes over what a predecessor left in `memory`, if anything; it must have been recovered
   // (mailbox/recovery.h). Errors: invalid, where it holds a layout of another version.
-  Desk(DeskMemory& memory, os::Fd mailbox, Fault fault);
+  // `alone`: no other process reads that mailbox, so that more may be taken than are about to be handled.
+  Desk(DeskMemory& memory, os::Fd mailbox, Fault fault, bool alone = true);
 
-  // Asked before a message is begun: false keeps it, and all after it, until it is asked again.
+  // Asked before a large message is begun: false keeps it, and all after it, until it is asked again.
   using Gate = std::function<bool(const Message&)>;
   void setGate(Gate gate) { gate_ = std::move(gate); }
   // The next message is kept back.
@@ -54,7 +55,12 @@ class Desk {
   std::optional<Message> next();
 
   // The message is over: it will not be seen again, and its words are no longer valid.
-  void finish(MessageToken token);
+  void finish(MessageToken token) {
+    DeskSlot& slot = memory_.slots[token.slot];
+    slot.done.store(slot.done.load(std::memory_order_relaxed) | (1ULL << token.index),
+                    std::memory_order_release);
+    full_ = false;
+  }
   // Names the packet that a message came in, for ever.
   std::uint64_t arrivalOf(MessageToken token) const { return memory_.slots[token.slot].arrival; }
 
@@ -67,7 +73,8 @@ class Desk {
 
  private:
   bool openNextSlot();
-  bool readIntoFreeSlot();
+  std::optional<std::size_t> freeSlot();
+  bool readSome();
   bool open(std::size_t slot);
   void clear(std::size_t slot);
 
@@ -75,6 +82,7 @@ class Desk {
   os::Fd mailbox_;
   Fault fault_;
   Gate gate_;
+  const unsigned mostAtOnce_;
   bool keptBack_ = false;
   std::size_t slot_ = 0;
   unsigned index_ = 0;

@@ -187,6 +187,7 @@ std::shared_ptr<Blueprint> newRoot() {
     }
     assignment.actorClass = part->actorClass;
     assignment.factory = part->factory;
+    assignment.alone = part->role != wire::Role::poolWorker;
   }
   os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
   if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);

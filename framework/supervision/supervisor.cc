@@ -220,6 +220,7 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image)
   assignment.id = child.actor;
   assignment.generation = child.generation;
   assignment.actorClass = maker.blueprint->actorClass;
+  assignment.alone = maker.blueprint->role != wire::Role::poolWorker;
   assignment.factory = maker.blueprint->factory;
   assignment.arguments = maker.arguments;
   if (child.isSupervisor()) {

@@ -321,8 +321,8 @@ TEST_F(DirectoryTest, WorkersReadTheMailboxOfTheirPool) {
   put(writeEnd, packetOf({test::castOf("first")}));
   put(writeEnd, packetOf({test::castOf("second")}));
   const mailbox::MappedDesk firstMemory(one.desk), secondMemory(two.desk);
-  Desk first(*firstMemory, os::openReadEnd(one.mailbox), {}),
-      second(*secondMemory, os::openReadEnd(two.mailbox), {});
+  Desk first(*firstMemory, os::openReadEnd(one.mailbox), {}, false),
+      second(*secondMemory, os::openReadEnd(two.mailbox), {}, false);
   EXPECT_EQ(textOf(first.next()->words), "first");
   EXPECT_EQ(textOf(second.next()->words), "second");
 }
