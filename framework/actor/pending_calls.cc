@@ -119,7 +119,7 @@ void PendingCalls::readSome(unsigned most) {
   const auto alive = alive_;
   for (unsigned i = 0; i < most && *alive && !paused_; ++i) {
     const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
-    if (read.state != os::PipeState::done) return;
+    if (read.state != os::PipeState::done) return crowd_.over();
     ++arrivals_;
     wire::PacketView view;
     const auto fault = wire::PacketView::parse(packet_.data(), read.bytes, view);
@@ -128,6 +128,8 @@ void PendingCalls::readSome(unsigned most) {
              " bytes on the reply lane was dropped: " + toString(fault));
       continue;
     }
+    if (const auto packets = crowd_.came(view.header().sender); packets != 0)
+      os::makeRoom(lane_.get(), packets);
     // A coroutine that goes on here may end up reading the lane again: the packet's words are copied first.
     const auto words =
         std::vector<std::byte>(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(read.bytes));

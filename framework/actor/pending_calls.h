@@ -19,6 +19,7 @@
 
 #include "actor/bodies.h"
 #include "loop/loop.h"
+#include "mailbox/crowd.h"
 #include "mailbox/outbox.h"
 #include "os/packet_pipe.h"
 #include "wire/message.h"
@@ -114,6 +115,7 @@ class PendingCalls {
   bool paused_ = false;
   std::uint64_t arrivals_ = 0;
   os::Fd lane_;
+  mailbox::Crowd crowd_;
   Fault fault_;
   std::uint64_t lastId_;
   std::unordered_map<std::uint64_t, std::shared_ptr<detail::PendingCall>> calls_;

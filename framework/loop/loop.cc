@@ -42,13 +42,9 @@ void Loop::State::run() {
   if (failure) std::rethrow_exception(std::exchange(failure, nullptr));
 }
 
-void Loop::State::guard(const std::function<void()>& work) {
-  try {
-    work();
-  } catch (...) {
-    failure = std::current_exception();
-    uv_stop(&uv);
-  }
+void Loop::State::fail(std::exception_ptr thrown) {
+  failure = std::move(thrown);
+  uv_stop(&uv);
 }
 
 // An active idle handle makes libuv look for ready descriptors without waiting, and is a reason to go on.
@@ -113,13 +109,6 @@ void HandleState::close() {
   uv_close(handle(), [](uv_handle_t* handle) {
     const auto last = std::move(static_cast<HandleState*>(handle->data)->self_);
   });
-}
-
-void HandleState::call(const std::function<void()>& callback) {
-  calling_ = true;
-  loop_->guard(callback);
-  calling_ = false;
-  if (closing_) dropCallback();
 }
 
 Loop::Loop() : state_(std::make_shared<State>()) {}

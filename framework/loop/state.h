@@ -45,7 +45,15 @@ struct Loop::State {
   void woken();
   void runPosted();
   // libuv is C: no exception may pass through it. After one, no other callback runs.
-  void guard(const std::function<void()>& work);
+  template <class Work>
+  void guard(const Work& work) {
+    try {
+      work();
+    } catch (...) {
+      fail(std::current_exception());
+    }
+  }
+  void fail(std::exception_ptr thrown);
 };
 
 // What the states of Timers and Polls have in common.
@@ -69,7 +77,13 @@ class HandleState {
   bool usable() const { return loop_->usable() && !closing_; }
   Loop::State& loop() { return *loop_; }
   // Runs the callback, which may close this.
-  void call(const std::function<void()>& callback);
+  template <class Callback>
+  void call(const Callback& callback) {
+    calling_ = true;
+    loop_->guard(callback);
+    calling_ = false;
+    if (closing_) dropCallback();
+  }
   // An exception is on its way out of run(): what came now has to come again.
   bool failing() const { return loop_->failure != nullptr; }
 

@@ -110,7 +110,10 @@ bool Desk::readSome() {
     clear(*free);
     const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[*free]);
     DeskMemory::barrier();
-    if (read.state != os::PipeState::done) break;
+    if (read.state != os::PipeState::done) {
+      crowd_.over();
+      break;
+    }
     os::killPoint("packetRead");
     extent_[*free] = read.bytes;
     if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(*free).bytes == read.bytes) {
@@ -156,6 +159,8 @@ bool Desk::open(std::size_t slot) {
   }
   judge(memory_, slot, packet_.header());
   os::killPoint("noted");
+  if (const auto packets = crowd_.came(packet_.header().sender); packets != 0)
+    os::makeRoom(mailbox_.get(), packets);
   slot_ = slot;
   index_ = 0;
   open_ = true;

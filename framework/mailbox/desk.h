@@ -17,6 +17,7 @@
 #include <span>
 #include <string>
 
+#include "mailbox/crowd.h"
 #include "mailbox/desk_layout.h"
 #include "os/fd.h"
 #include "wire/packet.h"
@@ -91,6 +92,7 @@ class Desk {
   // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
   std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;
+  Crowd crowd_;
   std::uint64_t malformed_ = 0;
 };
 

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <coroutine>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>
@@ -56,6 +57,12 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   // Counts what was done without waiting; true where it is time to let others run.
   bool turnIsOver();
 
+  // The last read took all that there was. To read again at once would mostly be in vain, or would answer one
+  // peer that is quick again and again while others wait; the loop knows of all who are ready. What has come
+  // since then, or was left over all the same, makes the wait a short one.
+  bool exhausted() const { return exhausted_; }
+  void hasRead(std::size_t bytes, std::size_t room) { exhausted_ = bytes < room; }
+
   // Held by the one task that reads, and by the one that writes.
   class Claim {
    public:
@@ -87,6 +94,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   bool reading_ = false;
   bool writing_ = false;
   bool wantsReadable_ = false;
+  bool exhausted_ = false;
   unsigned inARow_ = 0;
   std::string peer_;
   // Declared last: gone before the descriptor is closed.

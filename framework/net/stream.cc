@@ -17,9 +17,13 @@ Task<Bytes> readSomeFrom(std::shared_ptr<Endpoint> from, std::span<std::byte> bu
     throw Error(ErrorKind::invalid, "nothing can be read from " + from->peer() + " into an empty buffer");
   const Endpoint::Claim claim = from->claimReading();
   if (from->turnIsOver()) co_await NextTurn();
+  if (from->exhausted()) co_await from->readable();
   for (;;) {
     const os::SocketResult result = os::readSocket(from->fd(), buffer);
-    if (result.state == os::SocketState::done) co_return Bytes(buffer.first(result.bytes));
+    if (result.state == os::SocketState::done) {
+      from->hasRead(result.bytes, buffer.size());
+      co_return Bytes(buffer.first(result.bytes));
+    }
     if (result.state == os::SocketState::closed) co_return Bytes();
     if (result.state == os::SocketState::failed)
       throw Error::system("cannot read from " + from->peer(), result.error);

@@ -30,6 +30,7 @@ void setCloseOnExec(int fd, bool on) {
 
 void setNonBlocking(int fd) {
   const int flags = ::fcntl(fd, F_GETFL);
+  if (flags >= 0 && (flags & O_NONBLOCK) != 0) return;
   if (flags < 0 || ::fcntl(fd, F_SETFL, flags | O_NONBLOCK) < 0)
     throw Error::system("cannot make descriptor " + std::to_string(fd) + " non-blocking", errno);
 }

@@ -42,6 +42,11 @@ Fd openWriteEnd(const Fd& keeper) { return openAgain(keeper.get(), O_WRONLY); }
 
 Fd openReadEnd(const Fd& keeper) { return openAgain(keeper.get(), O_RDONLY); }
 
+void makeRoom(int fd, std::size_t packets) {
+  const int bytes = static_cast<int>(packets * kPacketBytes);
+  if (::fcntl(fd, F_GETPIPE_SZ) < bytes) (void)::fcntl(fd, F_SETPIPE_SZ, bytes);
+}
+
 PacketRead readPacket(int fd, void* into) {
   for (;;) {
     const ssize_t got = ::read(fd, into, kPacketBytes);

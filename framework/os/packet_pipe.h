@@ -25,6 +25,8 @@ inline constexpr std::size_t kPacketBytes = 4096;  // PIPE_BUF on Linux
 Fd makePacketPipe(std::size_t bytes = 0);
 Fd openWriteEnd(const Fd& keeper);
 Fd openReadEnd(const Fd& keeper);
+// The pipe may hold so many packets from here on, if it held less and the system has the room; `fd` is any of its ends.
+void makeRoom(int fd, std::size_t packets);
 
 enum class PipeState {
   done,        // one packet was moved

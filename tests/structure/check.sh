@@ -16,7 +16,7 @@ rank='BEGIN {
   n = split("os loop wire mailbox actor net supervision node", rooms, " ")
   for (i = 1; i <= n; ++i) rank[rooms[i]] = i
   doors["os"] = "error exit_reason log"
-  doors["loop"] = "strand task"
+  doors["loop"] = "frames strand task"
   doors["wire"] = "message plain_params protocol"
   doors["actor"] = "actor actor_class argument kept ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"

@@ -131,8 +131,9 @@ struct ChildSpec {
   Output output = Output::prefixed;
   // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
   ShortText name = {};
-  // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. More is asked of
-  // the system, and done without where it says no.
+  // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. Where more actors
+  // send at the same time than it has room for a packet of each, it grows, up to 1 MiB. More is asked of the system, and done
+  // without where it says no.
   std::size_t mailboxBytes = 0;
   // Bytes of the largest message that this actor may send: call, cast or reply; at most 512 MiB. What does not fit a packet lies in
   // memory that the receiver reads in place, of which there is four times as much (64 MiB at least), and which is taken only

@@ -12,10 +12,12 @@
 // Threads: a task belongs to the thread of its actor's event loop.
 #pragma once
 
+#include <troupe/frames.h>
 #include <troupe/strand.h>
 
 #include <concepts>
 #include <coroutine>
+#include <cstddef>
 #include <exception>
 #include <optional>
 #include <type_traits>
@@ -34,6 +36,10 @@ inline constexpr bool isTask<Task<T>> = true;
 
 class PromiseBase {
  public:
+  // The coroutine's whole frame.
+  static void* operator new(std::size_t bytes) { return takeFrame(bytes); }
+  static void operator delete(void* frame, std::size_t bytes) noexcept { dropFrame(frame, bytes); }
+
   std::suspend_always initial_suspend() const noexcept { return {}; }
 
   struct FinalAwaiter {

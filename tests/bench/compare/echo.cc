@@ -6,6 +6,7 @@
 #include "tests/bench/compare/echo_load.h"
 #include "tests/bench/compare/echo_server.h"
 #include "tests/bench/compare/figure.h"
+#include "tests/bench/compare/programs.h"
 
 namespace troupe::bench {
 
@@ -16,14 +17,26 @@ struct Server {
   std::function<EchoServer()> start;
 };
 
+void addProgram(std::vector<Server>& servers, const std::string& who,
+                const std::vector<std::string>& command) {
+  if (isProgram(command.front())) servers.push_back({who, [command] { return startEchoProgram(command); }});
+}
+
 std::vector<Server> servers() {
   std::vector<Server> all = {{"prefork, epoll", startEpollEcho}, {"libuv, one process", startLibuvEcho}};
   const std::pair<const char*, const char*> samples[] = {
       {"echo_server", "Troupe, a pool"}, {"echo_per_connection", "Troupe, an actor a connection"}};
-  for (const auto& [name, who] : samples) {
-    const std::string file = std::string(TROUPE_BINARY_DIR "/samples/") + name;
-    if (::access(file.c_str(), X_OK) == 0) all.push_back({who, [file] { return startEchoProgram(file); }});
-  }
+  for (const auto& [name, who] : samples)
+    addProgram(all, who, {std::string(TROUPE_BINARY_DIR "/samples/") + name, "--port", "0"});
+  return all;
+}
+
+// A process for each connection costs what its start costs: only new connections show it.
+std::vector<Server> serversOfNew() {
+  std::vector<Server> all = servers();
+  addProgram(all, "fork, a process a connection", {TROUPE_BINARY_DIR "/tests/bench/fork_echo"});
+  addProgram(all, "Python's ForkingTCPServer",
+             {inPath("python3"), TROUPE_SOURCE_DIR "/tests/bench/servers/fork_echo.py"});
   return all;
 }
 
@@ -35,13 +48,17 @@ double thousandsASecond(const Server& server, EchoLoad load) {
 
 }  // namespace
 
-EchoServer startEchoProgram(const std::string& file) {
+EchoServer startEchoProgram(std::vector<std::string> command) {
+  const std::string file = command.front();
+  std::vector<char*> arguments;
+  for (std::string& each : command) arguments.push_back(each.data());
+  arguments.push_back(nullptr);
   int output[2];
   if (::pipe2(output, O_CLOEXEC) < 0) failOfSystem("no pipe");
   EchoServer server;
   server.processes.push_back(std::make_unique<os::test::Child>([&] {
     ::dup2(output[1], STDOUT_FILENO);
-    ::execl(file.c_str(), file.c_str(), "--port", "0", nullptr);
+    ::execv(arguments[0], arguments.data());
     failOfSystem("can't run " + file);
     return 1;
   }));
@@ -73,7 +90,7 @@ void addEcho(Figures& figures) {
                          }});
     }
   }
-  for (const Server& server : servers()) {
+  for (const Server& server : serversOfNew()) {
     figures.push_back({"TCP, a connection for each request", server.who, "k/s", [=] {
                          return thousandsASecond(
                              server, {.connections = 20, .requests = effort(1500), .churn = true});

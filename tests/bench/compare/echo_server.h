@@ -35,6 +35,6 @@ EchoServer startEpollEcho();
 // One process.
 EchoServer startLibuvEcho();
 // A program that says on which port it listens.
-EchoServer startEchoProgram(const std::string& file);
+EchoServer startEchoProgram(std::vector<std::string> command);
 
 }  // namespace troupe::bench

@@ -61,7 +61,7 @@ void addFanOut(Figures& figures) {
   const std::string workload = "fan-out to 100 and back";
   const auto microseconds = [](double took) { return took / 1000 / static_cast<double>(rounds()); };
   addPlay(figures, workload, "us", play, microseconds);
-  // A packet takes 4096 bytes of a mailbox, so that 16 of the answers fill an ordinary one.
+  // A packet takes 4096 bytes of a mailbox, so that 16 of the answers fill an ordinary one: it has to grow first.
   figures.push_back({workload, "Troupe, casts, 1 MiB mailboxes", "us", [=] {
                        Play roomy = play();
                        roomy.mailboxBytes = std::size_t{1} << 20;

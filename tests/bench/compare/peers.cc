@@ -8,6 +8,7 @@
 #include <memory>
 
 #include "tests/bench/compare/figure.h"
+#include "tests/bench/compare/programs.h"
 #include "tests/unit/os/children.h"
 
 namespace troupe::bench {
@@ -28,21 +29,6 @@ struct Peer {
   std::uint64_t messages;
   std::uint64_t larges;
 };
-
-bool isProgram(const std::string& file) { return ::access(file.c_str(), X_OK) == 0; }
-
-// The program as PATH has it; empty where it hasn't.
-std::string inPath(const std::string& name) {
-  const char* const path = std::getenv("PATH");
-  std::string rest = path != nullptr ? path : "";
-  while (!rest.empty()) {
-    const auto end = std::min(rest.find(':'), rest.size());
-    const std::string file = rest.substr(0, end) + "/" + name;
-    if (isProgram(file)) return file;
-    rest.erase(0, end + 1);
-  }
-  return {};
-}
 
 std::vector<Peer> present() {
   const std::string erlang =

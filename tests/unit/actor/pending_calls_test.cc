@@ -1,6 +1,7 @@
 // A call always ends, once: with its reply, an error, or its deadline.
 #include "actor/pending_calls.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <troupe/error.h>
 
@@ -96,6 +97,30 @@ class PendingCallsTest : public testing::Test {
   Bodies bodies_;
   std::unique_ptr<PendingCalls> calls_;
 };
+
+// Those who find the lane full are woken all together for each reply that is read.
+TEST_F(PendingCallsTest, TheLaneHoldsAReplyOfEachOfACrowd) {
+  constexpr wire::ActorId kCallees = 100;
+  const os::Fd probe = os::makePacketPipe(128 * os::kPacketBytes);
+  if (::fcntl(probe.get(), F_GETPIPE_SZ) < 128 * static_cast<int>(os::kPacketBytes))
+    GTEST_SKIP() << "no room for larger pipes";
+  const auto fit = [this] {
+    wire::ActorId callee = 0;
+    for (; callee < kCallees; ++callee) {
+      const Bytes packet = packetOf({resultOf(1, "nobody's")}, callee + 1);
+      if (os::writePacket(laneWriter_.get(), packet.data(), packet.size()) != os::PipeState::done) break;
+    }
+    return callee;
+  };
+  EXPECT_LT(fit(), kCallees);
+  for (int doubled = 0; doubled < 3; ++doubled) {
+    calls_->readReplies();
+    fit();
+  }
+
+  calls_->readReplies();
+  EXPECT_EQ(fit(), kCallees);
+}
 
 TEST_F(PendingCallsTest, ACallEndsWithItsReply) {
   const auto first = call(), second = call();

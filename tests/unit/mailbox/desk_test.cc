@@ -4,6 +4,7 @@
 // in between two of its steps are set up in that memory by hand.
 #include "mailbox/desk.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <troupe/error.h>
 
@@ -136,6 +137,30 @@ TEST_F(DeskTest, IsFullWhereEveryPacketHasAMessageThatIsNotDone) {
   finish(5);
   EXPECT_FALSE(desk_->full());
   EXPECT_EQ(begin(), "8") << "the slot is free again";
+}
+
+// Those who find it full are woken all together for each packet that is read.
+TEST_F(DeskTest, HoldsAPacketOfEachOfACrowd) {
+  constexpr wire::ActorId kSenders = 100;
+  const os::Fd probe = os::makePacketPipe(128 * os::kPacketBytes);
+  if (::fcntl(probe.get(), F_GETPIPE_SZ) < 128 * static_cast<int>(os::kPacketBytes))
+    GTEST_SKIP() << "no room for larger pipes";
+  const auto fit = [this] {
+    wire::ActorId sender = 0;
+    for (; sender < kSenders; ++sender) {
+      const Bytes packet = packetOf({castOf("me")}, sender + 1);
+      if (os::writePacket(writer_.get(), packet.data(), packet.size()) != os::PipeState::done) break;
+    }
+    return sender;
+  };
+  EXPECT_LT(fit(), kSenders);
+  for (int doubled = 0; doubled < 3; ++doubled) {
+    handleAll();
+    fit();
+  }
+
+  handleAll();
+  EXPECT_EQ(fit(), kSenders);
 }
 
 TEST_F(DeskTest, KeepsTheWordsOfWhatIsNotDone) {

@@ -28,11 +28,13 @@ class NetTest : public testing::Test {
   // Runs the tasks together until all have ended, and throws what the first that failed has thrown.
   void runAll(std::vector<Task<>> tasks) {
     std::size_t left = tasks.size();
+    bool running = false;
     for (Task<>& task : tasks)
       group->spawn(std::move(task), [&] {
-        if (--left == 0) loop.stop();
+        if (--left == 0 && running) loop.stop();
       });
-    if (left > 0) loop.run();
+    running = left > 0;
+    if (running) loop.run();
   }
   template <class... Tasks>
   void run(Tasks... tasks) {

@@ -244,6 +244,51 @@ TEST_F(NetTest, OneThatAlwaysHasMoreToReadDoesNotStarveTheRest) {
   EXPECT_LT(readsBefore, 200);
 }
 
+TEST_F(NetTest, APeerThatAnswersAtOnceIsNotReadAgainBeforeOthersThatAreReady) {
+  Listener listener = listenTcp();
+  Pair quick;
+  Pair other;
+  run(makePair(listener, quick));
+  run(makePair(listener, other));
+  std::string order;
+  const auto readOther = [&]() -> Task<> {
+    co_await readOnce(other.server);
+    order += "other ";
+  };
+  const auto readQuick = [&]() -> Task<> {
+    co_await other.client.writeAll("ready");
+    for (int i = 0; i < 2; ++i) {
+      co_await quick.client.writeAll("there before it is asked for");
+      co_await readOnce(quick.server);
+      co_await readOnce(quick.server);
+      order += "quick ";
+    }
+  };
+  run(readOther(), readQuick());
+  EXPECT_EQ(order, "quick other quick ");
+}
+
+TEST_F(NetTest, WhatComesOrEndsAfterAShortReadIsSeen) {
+  for (const bool local : {false, true}) {
+    Pair pair;
+    run(makePair(local ? listenUnix() : listenTcp(), pair));
+    std::string read;
+    const std::vector<std::string> parts = {"one ", "two ", "three"};
+    const auto talk = [&]() -> Task<> {
+      for (const std::string& part : parts) {
+        std::array<std::byte, 64> buffer;
+        co_await pair.client.writeAll(part);
+        const auto bytes = co_await pair.server.readSome(buffer);
+        read += bytes.text();
+      }
+      pair.client.closeWrite();
+      read += co_await readToEnd(pair.server) + ", and the end";
+    };
+    run(talk());
+    EXPECT_EQ(read, "one two three, and the end");
+  }
+}
+
 TEST_F(NetTest, TwoReadersOfOneStreamAreRefused) {
   Listener listener = listenTcp();
   Pair pair;

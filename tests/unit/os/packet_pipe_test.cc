@@ -139,6 +139,17 @@ TEST(PacketPipe, ASizeIsAskedForAndARefusalIsNoError) {
   EXPECT_NO_THROW(makePacketPipe(std::size_t{1} << 31)) << "more than any pipe may have";
 }
 
+TEST(PacketPipe, RoomIsMadeAndNeverTakenBack) {
+  const Fd keeper = makePacketPipe();
+  const Fd reader = openReadEnd(keeper);
+  if (::fcntl(keeper.get(), F_SETPIPE_SZ, 64 * kPacketBytes) < 0) GTEST_SKIP() << "no room for larger pipes";
+  makeRoom(reader.get(), 128);
+  EXPECT_EQ(::fcntl(keeper.get(), F_GETPIPE_SZ), 128 * 4096);
+  makeRoom(reader.get(), 32);
+  EXPECT_EQ(::fcntl(keeper.get(), F_GETPIPE_SZ), 128 * 4096);
+  EXPECT_NO_THROW(makeRoom(reader.get(), 1U << 18)) << "more than any pipe may have";
+}
+
 TEST(PacketPipe, EndsAreNonBlockingAndCloseOnExec) {
   const Fd keeper = makePacketPipe();
   const Fd writer = openWriteEnd(keeper);

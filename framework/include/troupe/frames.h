@@ -1,0 +1,18 @@
+// The memory of coroutine frames. Part of the machinery of tasks (<troupe/task.h>); users have nothing to do with it.
+//
+// Each await of a task makes a frame and drops it, of a few sizes, again and again: what was freed last is used next, without
+// asking the heap. Where the address sanitizer looks on, the heap is asked each time, so that it sees who uses a
+// frame that has gone.
+//
+// Memory:  some frames of each small size are kept, for good.
+// Threads: each has its own; a frame may be dropped by another one.
+#pragma once
+
+#include <cstddef>
+
+namespace troupe::detail {
+
+void* takeFrame(std::size_t bytes);
+void dropFrame(void* frame, std::size_t bytes) noexcept;
+
+}  // namespace troupe::detail
