@@ -1,22 +1,24 @@
 #!/usr/bin/env bash
-# instructions.sh <hot_paths> <stored> [--store]: compares the instructions of the hot paths, counted with callgrind, with those
-# that are stored, and fails where one has changed by more than kTolerance percent. With --store it stores them instead.
+# instructions.sh <hot_paths> <stored> [--store]: compares the instructions of the hot paths, counted with callgrind, with
+# those that are stored, and fails where one takes more than kTolerance percent more. With --store it stores them instead.
 #
-# A path is gone so often, and twice as often: the difference is without what starting costs. Times are not looked at, so
-# load on the machine does no harm. Counts of another compiler or C library can't be compared: where none are stored for
-# these, nothing is compared.
+# A path is gone so often, and twice as often: the difference is without what starting costs. Times are not looked at.
+# But a loaded machine interrupts: then a process finds things done that it had waited for else, or the reverse. So what
+# seems to take more is counted again, kTries times in all, and the least counts; and to take less is no failure.
+# Counts of another compiler or C library can't be compared: where none are stored for these, nothing is compared.
 #
 # A stored line:  made with <tab> path <tab> main or others <tab> instructions
 set -euo pipefail
 program=$1 stored=$2 store=${3:-}
 kTolerance=5
+kTries=3
 
 paths=(cast call large start)
-declare -A times=([cast]=20000 [call]=2000 [large]=100 [start]=20)
+declare -A times=([cast]=20000 [call]=2000 [large]=200 [start]=20)
 declare -A called=(
   [cast,main]='a cast, its sender' [cast,others]='a cast, its receiver'
   [call,main]='a call, the caller' [call,others]='a call, the callee'
-  [large,main]='a cast of 1 MiB, its sender' [large,others]='a cast of 1 MiB, its receiver'
+  [large,main]='a cast of 64 KiB, its sender' [large,others]='a cast of 64 KiB, its receiver'
   [start,main]='start, call, stop: who asks' [start,others]='start, call, stop: the others')
 
 folder=$(mktemp -d)
@@ -48,32 +50,62 @@ if [ "$store" != --store ] && ! grep -qF "$madeWith"$'\t' "$stored"; then
   exit
 fi
 
+# measure <path>: sets now[main] and now[others].
+declare -A now
+measure() {
+  local once twice onceMain onceOthers twiceMain twiceOthers
+  once=$(count "$1" "${times[$1]}")
+  twice=$(count "$1" $((2 * times[$1])))
+  read -r onceMain onceOthers <<< "$once"
+  read -r twiceMain twiceOthers <<< "$twice"
+  now[main]=$(((twiceMain - onceMain) / times[$1]))
+  now[others]=$(((twiceOthers - onceOthers) / times[$1]))
+}
+
+storedFor() {
+  awk -F'\t' -v m="$madeWith" -v p="$1" -v w="$2" '$1 == m && $2 == p && $3 == w { print $4 }' "$stored"
+}
+
 new=$folder.new
 trap 'rm -rf "$folder" "$new"' EXIT
 { grep -E '^#' "$stored"; grep -vE '^#' "$stored" | grep -vF "$madeWith"$'\t' || true; } > "$new"
 failed=
+fewer=
 printf '%-34s %12s %12s\n' 'instructions' 'stored' 'now'
 for path in "${paths[@]}"; do
-  once=$(count "$path" "${times[$path]}")
-  twice=$(count "$path" $((2 * times[$path])))
-  read -r onceMain onceOthers <<< "$once"
-  read -r twiceMain twiceOthers <<< "$twice"
+  declare -A least=([main]= [others]=)
+  for ((try = 0; try < kTries; ++try)); do
+    measure "$path"
+    more=
+    for who in main others; do
+      [ -n "${least[$who]}" ] && [ "${least[$who]}" -le "${now[$who]}" ] || least[$who]=${now[$who]}
+      before=$(storedFor "$path" $who)
+      [ -z "$before" ] || [ $((100 * least[$who])) -le $(((100 + kTolerance) * before)) ] || more=yes
+    done
+    [ -n "$more" ] && [ "$store" != --store ] || break
+  done
   for who in main others; do
-    if [ $who = main ]; then now=$((twiceMain - onceMain)); else now=$((twiceOthers - onceOthers)); fi
-    now=$((now / times[$path]))
-    before=$(awk -F'\t' -v m="$madeWith" -v p="$path" -v w=$who '$1 == m && $2 == p && $3 == w { print $4 }' "$stored")
-    printf '%-34s %12s %12s\n' "${called[$path,$who]}" "${before:--}" "$now"
-    printf '%s\t%s\t%s\t%s\n' "$madeWith" "$path" "$who" "$now" >> "$new"
-    [ -n "$before" ] || { failed+="${called[$path,$who]} takes $now instructions; none are stored."$'\n'; continue; }
-    [ $((100 * (now > before ? now - before : before - now))) -le $((kTolerance * before)) ] ||
-      failed+="${called[$path,$who]} takes $now instructions; stored are $before."$'\n'
+    before=$(storedFor "$path" $who)
+    printf '%-34s %12s %12s\n' "${called[$path,$who]}" "${before:--}" "${least[$who]}"
+    printf '%s\t%s\t%s\t%s\n' "$madeWith" "$path" "$who" "${least[$who]}" >> "$new"
+    if [ -z "$before" ]; then
+      failed+="${called[$path,$who]} takes ${least[$who]} instructions; none are stored."$'\n'
+    elif [ $((100 * least[$who])) -gt $(((100 + kTolerance) * before)) ]; then
+      failed+="${called[$path,$who]} takes ${least[$who]} instructions; stored are $before."$'\n'
+    elif [ $((100 * least[$who])) -lt $(((100 - kTolerance) * before)) ]; then
+      fewer=yes
+    fi
   done
 done
 if [ "$store" = --store ]; then
   cp "$new" "$stored"
   echo "Stored in $stored."
-elif [ -n "$failed" ]; then
+  exit
+fi
+kCommand='./dev bench --instructions --store'
+[ -z "$fewer" ] || echo "Something takes less than is stored. If it does so on a quiet machine too, keep that: $kCommand"
+if [ -n "$failed" ]; then
   printf '%s' "$failed" >&2
-  echo "More than $kTolerance % apart. If that is meant, store what they take now: ./dev bench --instructions --store" >&2
+  echo "That is more than $kTolerance % more. If it is meant, store what is taken now: $kCommand" >&2
   exit 1
 fi

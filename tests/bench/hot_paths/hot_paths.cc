@@ -20,7 +20,7 @@ namespace troupe::bench {
 namespace {
 
 constexpr std::uint64_t kWindow = 4;
-constexpr unsigned kLargeBytes = 1U << 20;
+constexpr unsigned kLargeBytes = 1U << 16;
 
 class Counter final : public Actor<Counter, Sink> {
  public:
