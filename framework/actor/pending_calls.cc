@@ -9,7 +9,7 @@ namespace troupe::actor {
 
 namespace {
 
-constexpr unsigned kBurst = 64;
+constexpr unsigned kRepliesAtOnce = 64;
 
 // A reply with the memory that its readers look at.
 struct OwnedReply {
@@ -57,7 +57,7 @@ PendingCalls::PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, Bodies& bo
       // The generation keeps the calls of this process apart from those of its predecessors.
       lastId_(std::uint64_t{generation} << 32),
       timer_(loop, [this] { expire(); }),
-      poll_(loop, lane_.get(), loop::Interest::readable, [this](bool, bool) { readSome(kBurst); }) {}
+      poll_(loop, lane_.get(), loop::Interest::readable, [this](bool, bool) { readSome(kRepliesAtOnce); }) {}
 
 PendingCalls::~PendingCalls() { *alive_ = false; }
 

@@ -14,13 +14,13 @@
 
 namespace troupe::cli {
 
-namespace {
-
 std::string hex(std::uint64_t number) {
   char text[24];
   std::snprintf(text, sizeof text, "0x%016llx", static_cast<unsigned long long>(number));
   return text;
 }
+
+namespace {
 
 // The interface itself, or one that it extends.
 std::optional<capnp::InterfaceSchema> among(capnp::InterfaceSchema interface, std::uint64_t id) {

@@ -16,6 +16,9 @@
 
 namespace troupe::cli {
 
+// The id of an interface as schemas write it.
+std::string hex(std::uint64_t number);
+
 class Schemas {
  public:
   // `imports`: where absolute imports are looked for, beside the system's folders.

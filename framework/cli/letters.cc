@@ -16,12 +16,6 @@ namespace {
 
 constexpr std::size_t kMostFileBytes = std::size_t{256} << 20;
 
-std::string hex(std::uint64_t number) {
-  char text[24];
-  std::snprintf(text, sizeof text, "0x%016llx", static_cast<unsigned long long>(number));
-  return text;
-}
-
 std::string methodOf(const wire::Letter& letter) {
   return letter.methodName.empty()
              ? "method " + std::to_string(letter.method) + " of " + hex(letter.interfaceId)

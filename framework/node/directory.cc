@@ -22,7 +22,6 @@ constexpr std::size_t kGoneRemembered = 4096;
 constexpr std::uint32_t kMostRetries = 254;
 
 bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
-bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
 
 }  // namespace
 

@@ -15,6 +15,10 @@
 
 namespace troupe::node {
 
+inline bool isSupervisor(wire::Role role) {
+  return role == wire::Role::supervisor || role == wire::Role::pool;
+}
+
 struct Entry {
   wire::ActorId id = 0;
   std::string path;

@@ -11,7 +11,6 @@
 namespace troupe::node {
 
 namespace {
-bool isSupervisor(wire::Role role) { return role == wire::Role::supervisor || role == wire::Role::pool; }
 bool isShared(const Entry& entry) {
   return entry.role == wire::Role::pool || entry.role == wire::Role::poolWorker;
 }

@@ -17,7 +17,7 @@ std::string_view shortened(std::string_view text) {
   return text.substr(0, end);
 }
 
-std::string toString(capnp::Text::Reader text) { return std::string(shortened({text.cStr(), text.size()})); }
+std::string shortText(capnp::Text::Reader text) { return std::string(shortened({text.cStr(), text.size()})); }
 
 template <class Init>
 void writeText(std::string_view text, Init init) {
@@ -40,7 +40,7 @@ ExitReason read(ExitReasonData::Reader from) {
   reason.code = from.getCode();
   reason.coreDumped = from.getCoreDumped();
   reason.duringStart = from.getDuringStart();
-  reason.text = toString(from.getText());
+  reason.text = shortText(from.getText());
   return reason;
 }
 
@@ -52,7 +52,7 @@ void write(ErrorData::Builder to, const Error& error) {
 }
 
 Error read(ErrorData::Reader from) {
-  return Error::restored(errorKind(from.getKind()), toString(from.getMessage()), read(from.getReason()),
+  return Error::restored(errorKind(from.getKind()), shortText(from.getMessage()), read(from.getReason()),
                          from.getSystemError());
 }
 

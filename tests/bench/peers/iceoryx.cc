@@ -1,4 +1,5 @@
-// iceoryx: chunks of shared memory, whose place is published; a receiver sleeps in a WaitSet.
+// iceoryx: chunks of shared memory, whose place is published. `iceoryx waiting ...`: a receiver that finds nothing
+// sleeps in a WaitSet. `iceoryx polling ...`: it looks again, and keeps its core busy as long as it lives.
 #include <fcntl.h>
 #include <sys/prctl.h>
 
@@ -14,6 +15,8 @@
 namespace {
 
 using namespace peer;
+
+bool polling = false;
 
 // Runtimes wait for it. It is asked to end, so that it clears away what lies outside of its folder.
 class Daemon {
@@ -95,7 +98,7 @@ class Subscriber {
         got = true;
       });
       if (got) return;
-      waitSet_.wait();
+      if (!polling) waitSet_.wait();
     }
   }
 
@@ -202,5 +205,8 @@ double large(std::uint64_t count) {
 // The daemon wants to be told when a process ends, and this one must have no part in it.
 int main(int argc, char** argv) {
   endProcess = std::exit;
-  return run(argc, argv, {roundTrip, oneWay, large});
+  const std::string how = argc > 1 ? argv[1] : "";
+  if (how != "waiting" && how != "polling") fail("usage: iceoryx waiting|polling <workload> <count>");
+  polling = how == "polling";
+  return run(argc - 1, argv + 1, {roundTrip, oneWay, large});
 }

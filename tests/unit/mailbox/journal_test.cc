@@ -27,7 +27,7 @@ struct Kept {
   std::uint64_t sum = 0;
 };
 
-std::uint64_t numberOf(std::span<const capnp::word> words) {
+std::uint64_t numberIn(std::span<const capnp::word> words) {
   return wire::IncomingMessage(words).envelope().getCall().getCall();
 }
 
@@ -72,7 +72,7 @@ class Process {
 
  private:
   void handle(const Desk::Message& message) {
-    const std::uint64_t number = numberOf(message.words);
+    const std::uint64_t number = numberIn(message.words);
     ++kept_.handled;
     kept_.sum += number;
     store_.touch(place_);
@@ -102,7 +102,7 @@ class JournalKill : public testing::TestWithParam<unsigned> {
   // The sink is the test itself, with a desk of its own.
   void readSink() {
     while (const auto message = sinkDesk_.next()) {
-      const std::uint64_t number = numberOf(message->words);
+      const std::uint64_t number = numberIn(message->words);
       ASSERT_LT(number, received_.size());
       ++received_[number];
       EXPECT_GT(number + 1, last_) << "out of order";
@@ -181,7 +181,7 @@ TEST_P(JournalKill, WhatIsKeptSentAndDoneAgreesWhateverInstructionItsProcessDies
     wire::PacketView packet;
     ASSERT_EQ(wire::PacketView::parse(message.packet.data(), message.packet.size(), packet),
               wire::PacketFault::none);
-    if (message.to == kNobody) unsent.push_back(numberOf(packet.message(0)));
+    if (message.to == kNobody) unsent.push_back(numberIn(packet.message(0)));
   }
   EXPECT_TRUE(std::is_sorted(unsent.begin(), unsent.end()));
   EXPECT_EQ(unsent.size(), kForNobody - droppedForNobody);

@@ -22,7 +22,7 @@ namespace {
 
 using test::Bytes;
 
-constexpr unsigned kMessages = 20;  // of the packet on the desk
+constexpr unsigned kOnDesk = 20;  // of the packet on the desk
 
 // What can be seen of a desk.
 struct Outcome {
@@ -98,7 +98,7 @@ class RecoveryTest : public testing::TestWithParam<unsigned> {
         scratchMemory_(os::makeSharedMemory("desk", kDeskBytes)),
         scratch_(scratchMemory_) {
     memory_->layout = kDeskLayout;
-    const Bytes packet = test::packetOf(std::vector<Bytes>(kMessages, test::callOf(1)));
+    const Bytes packet = test::packetOf(std::vector<Bytes>(kOnDesk, test::callOf(1)));
     std::memcpy(memory_->packets[2], packet.data(), packet.size());
     memory_->slots[2].arrival = 40;
   }

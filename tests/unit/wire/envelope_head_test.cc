@@ -14,9 +14,9 @@
 namespace troupe::wire {
 namespace {
 
-class Words {
+class AlignedWords {
  public:
-  explicit Words(std::span<const std::byte> bytes) : words_(bytes.size() / sizeof(capnp::word)) {
+  explicit AlignedWords(std::span<const std::byte> bytes) : words_(bytes.size() / sizeof(capnp::word)) {
     std::memcpy(words_.data(), bytes.data(), bytes.size());
   }
   operator std::span<const capnp::word>() const {
@@ -43,7 +43,7 @@ TEST(EnvelopeHeadTest, OfACallIsReadAsItWasBuilt) {
   call.setCall(kNumber);
   call.setDeadline(kDeadline);
   message.body().setAs<capnp::Text>("body");
-  const Words words(message.finish("a call"));
+  const AlignedWords words(message.finish("a call"));
   ASSERT_TRUE(isPlain(words));
   const auto head = headOf(words);
   ASSERT_TRUE(head);
@@ -67,7 +67,7 @@ TEST(EnvelopeHeadTest, OfTheOtherKindsIsReadAsItWasBuilt) {
   error.envelope().initError().setCall(kNumber);
   error.envelope().getError().setKind(3);
   error.envelope().getError().setMessage("why");
-  const Words castWords(cast.finish("a cast")), resultWords(result.finish("a result")),
+  const AlignedWords castWords(cast.finish("a cast")), resultWords(result.finish("a result")),
       errorWords(error.finish("an error"));
   EXPECT_EQ(headOf(castWords)->kind, EnvelopeHead::cast);
   EXPECT_EQ(headOf(castWords)->interface, kInterface);
@@ -93,7 +93,7 @@ TEST(EnvelopeHeadTest, WrittenInPlaceIsReadByCapnProto) {
     const bool isCall = kind == EnvelopeHead::call;
     if (isCall) envelope.setCall(kNumber, kDeadline);
     envelope.params()[0] = 42;
-    const Words words(envelope.framed());
+    const AlignedWords words(envelope.framed());
     EXPECT_TRUE(isPlain(words));
     EXPECT_EQ(largeAtOnce(words), false);
     capnp::FlatArrayMessageReader reader(words);
@@ -114,7 +114,7 @@ TEST(EnvelopeHeadTest, WrittenInPlaceIsReadByCapnProto) {
 
 TEST(EnvelopeHeadTest, OfAMessageWithoutOrWithAnotherRoot) {
   std::vector<std::uint64_t> words = {std::uint64_t{1} << 32, 0};
-  const auto asWords = [&] { return Words(std::as_bytes(std::span(words))); };
+  const auto asWords = [&] { return AlignedWords(std::as_bytes(std::span(words))); };
   EXPECT_EQ(headOf(asWords())->kind, EnvelopeHead::call) << "all defaults";
   EXPECT_EQ(headOf(asWords())->body, nullptr);
   words[1] = 1;  // an empty list

@@ -15,21 +15,21 @@
 namespace troupe::wire {
 namespace {
 
-using Words = std::vector<std::uint64_t>;
+using WordList = std::vector<std::uint64_t>;
 
-bool isPlain(const Words& words) {
+bool isPlain(const WordList& words) {
   return wire::isPlain({reinterpret_cast<const capnp::word*>(words.data()), words.size()});
 }
 
-Words framed(capnp::MessageBuilder& message) {
+WordList inWords(capnp::MessageBuilder& message) {
   const auto flat = capnp::messageToFlatArray(message);
-  Words words(flat.size());
+  WordList words(flat.size());
   std::memcpy(words.data(), flat.begin(), flat.asBytes().size());
   return words;
 }
 
 // One segment of these words.
-Words segmentOf(Words words) {
+WordList segmentOf(WordList words) {
   words.insert(words.begin(), std::uint64_t{words.size()} << 32);
   return words;
 }
@@ -56,10 +56,10 @@ void fill(capnp::schema::Node::Builder node) {
 TEST(Plain, HonestMessagesOfOneSegmentAre) {
   capnp::MallocMessageBuilder message;
   fill(message.initRoot<capnp::schema::Node>());
-  EXPECT_TRUE(isPlain(framed(message)));
+  EXPECT_TRUE(isPlain(inWords(message)));
   capnp::MallocMessageBuilder empty;
   empty.getRoot<capnp::AnyPointer>();
-  EXPECT_TRUE(isPlain(framed(empty)));
+  EXPECT_TRUE(isPlain(inWords(empty)));
   capnp::MallocMessageBuilder lists;
   auto pointers = lists.getRoot<capnp::AnyPointer>()
                       .initAsAnyList(capnp::ElementSize::POINTER, 8)
@@ -69,14 +69,14 @@ TEST(Plain, HonestMessagesOfOneSegmentAre) {
   for (const auto size : {ElementSize::BIT, ElementSize::BYTE, ElementSize::TWO_BYTES,
                           ElementSize::FOUR_BYTES, ElementSize::EIGHT_BYTES, ElementSize::POINTER})
     pointers[at++].initAsAnyList(size, 13);
-  EXPECT_TRUE(isPlain(framed(lists)));
+  EXPECT_TRUE(isPlain(inWords(lists)));
 }
 
 TEST(Plain, OfSeveralSegmentsAreNot) {
   capnp::MallocMessageBuilder message(8, capnp::AllocationStrategy::FIXED_SIZE);
   fill(message.initRoot<capnp::schema::Node>());
   ASSERT_GT(message.getSegmentsForOutput().size(), 1U);
-  EXPECT_FALSE(isPlain(framed(message)));
+  EXPECT_FALSE(isPlain(inWords(message)));
 }
 
 TEST(Plain, WhatLeadsOutsideIsNot) {
@@ -106,14 +106,14 @@ TEST(Plain, WhatPretendsToBeMoreThanThereIsIsNot) {
       << "and of empty structs";
   EXPECT_FALSE(isPlain(segmentOf({structAt(-1, 0, 1)}))) << "a struct that holds itself";
   // Each level has two pointers to the next.
-  Words levels;
+  WordList levels;
   for (int i = 0; i < 40; ++i) levels.insert(levels.end(), {structAt(1, 0, 2), structAt(0, 0, 2)});
   EXPECT_FALSE(isPlain(segmentOf(levels)));
 }
 
 TEST(Plain, WhatIsTooDeepIsNot) {
   const auto chain = [](std::size_t depth) {
-    Words words(depth, structAt(0, 0, 1));
+    WordList words(depth, structAt(0, 0, 1));
     words.push_back(0);
     return segmentOf(words);
   };
@@ -124,7 +124,7 @@ TEST(Plain, WhatIsTooDeepIsNot) {
 TEST(Plain, WhatIsCutShortIsNot) {
   capnp::MallocMessageBuilder message;
   fill(message.initRoot<capnp::schema::Node>());
-  Words words = framed(message);
+  WordList words = inWords(message);
   while (!words.empty()) {
     words.pop_back();
     EXPECT_FALSE(isPlain(words)) << words.size();
@@ -138,10 +138,10 @@ TEST_P(Damaged, MessagesThatArePlainAllTheSameCanBeReadAsAnything) {
   std::mt19937_64 random(GetParam());
   capnp::MallocMessageBuilder message;
   fill(message.initRoot<capnp::schema::Node>());
-  const Words whole = framed(message);
+  const WordList whole = inWords(message);
   unsigned plain = 0;
   for (int i = 0; i < 3000; ++i) {
-    Words words = whole;
+    WordList words = whole;
     for (int flips = 1 + static_cast<int>(random() % 3); flips > 0; --flips) {
       std::uint64_t& word = words[1 + random() % (words.size() - 1)];
       word = random() % 3 == 0 ? whole[random() % whole.size()] : word ^ 1ULL << random() % 64;
