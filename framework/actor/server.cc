@@ -55,8 +55,10 @@ Turn::State* TurnName::open() const {
 }
 
 namespace {
-// So many messages in a row; then timers, sockets and the other lanes have their turn.
-constexpr unsigned kBurst = 64;
+// So long messages are taken in a row, which is looked at after so many of them; then timers, sockets and the other lanes have
+// their turn.
+constexpr auto kBurst = std::chrono::microseconds(100);
+constexpr unsigned kBetweenLooks = 16;
 
 // The part of a turn that runs before its handler suspends, or all of it.
 class FirstPart final : detail::Strand {
@@ -114,13 +116,16 @@ void Server::look() {
 }
 
 void Server::serveSome() {
-  for (unsigned i = 0; i < kBurst; ++i) {
-    if (!canTake()) return watchMailbox();
-    const auto message = desk_.next();
-    if (!message) return watchMailbox();
-    ++arrivals_;
-    handle(*message);
-  }
+  const auto begun = loop::Clock::now();
+  do {
+    for (unsigned i = 0; i < kBetweenLooks; ++i) {
+      if (!canTake()) return watchMailbox();
+      const auto message = desk_.next();
+      if (!message) return watchMailbox();
+      ++arrivals_;
+      handle(*message);
+    }
+  } while (loop::Clock::now() - begun < kBurst);
   // There may be more on the desk, of which the pipe knows nothing.
   serveSoon();
 }
