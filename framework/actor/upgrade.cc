@@ -7,12 +7,41 @@
 #include "os/kill_point.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
+#include "os/title.h"
 #include "wire/reason_codec.h"
 
 namespace troupe::actor {
 
-void awaitTakeOver(Assignment& assignment) {
+std::string titleOf(const std::string& path, const std::string& program) {
+  return path + " (" + program + ")";
+}
+
+namespace {
+
+void takeOver(Assignment& assignment, wire::ReceivedControl& order) {
+  assignment.generation = order->getTakeOver();
+  assignment.ends = wire::takeEnds(order);
+  assignment.tookOver = true;
+  os::killPoint("tookOver");
+}
+
+// A spare: it had no name up to now.
+void become(Assignment& assignment, wire::ReceivedControl& order) {
+  const auto who = order->getBecome();
+  assignment.path = wire::toString(who.getPath());
+  assignment.id = who.getActor();
+  assignment.generation = who.getGeneration();
+  assignment.maxMessageBytes = who.getMaxMessageBytes();
+  assignment.ends = wire::takeEnds(order);
+  os::setTitle(titleOf(assignment.path, assignment.program));
   os::setKillPath(assignment.path);
+  os::killPoint("became");
+}
+
+}  // namespace
+
+void awaitTakeOver(Assignment& assignment) {
+  os::killPoint("prepared");
   loop::Loop loop;
   wire::ControlMessage prepared;
   prepared->setPrepared();
@@ -25,11 +54,8 @@ void awaitTakeOver(Assignment& assignment) {
     if (state == os::ChannelState::closed) os::endProcess(1);
     wire::ReceivedControl received(message.bytes, std::move(message.descriptors));
     if (received->isStop()) os::endProcess(0);
-    if (!received->isTakeOver()) return;
-    assignment.generation = received->getTakeOver();
-    assignment.ends = wire::takeEnds(received);
-    assignment.tookOver = true;
-    os::killPoint("tookOver");
+    if (!received->isTakeOver() && !received->isBecome()) return;
+    received->isBecome() ? become(assignment, received) : takeOver(assignment, received);
     loop.stop();
   });
   loop.run();

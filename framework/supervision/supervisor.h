@@ -18,8 +18,10 @@
 #include "os/limits.h"
 #include "supervision/child.h"
 #include "supervision/core.h"
+#include "supervision/launcher.h"
 #include "supervision/log.h"
 #include "supervision/output_relay.h"
+#include "supervision/spares.h"
 #include "wire/control_message.h"
 
 namespace troupe::supervision {
@@ -99,6 +101,8 @@ class Supervisor {
   void claim(Child& child, bool takesOver = false);
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
+  LaunchOrder orderFor(Child& child, wire::GrantedEnds ends, os::Fd image);
+  void relayOutput(Child& child);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
@@ -116,6 +120,14 @@ class Supervisor {
   void onEnd(Child& child, const os::ProcessEnd& end);
   void finishEnd(Child& child, const ExitReason& reason);
   void tellEnded(const Child& child, const ExitReason& reason);
+
+  // supervisor_spares.cc
+  SparePlace placeOf(const Child& child) const;
+  void provideSpares(const Child& child);
+  bool launchSpare(Child& spare);
+  Child* replaceBySpare(Child& child);
+  void call(Child& spare, wire::ReceivedControl& granted);
+  void onSpareEnded(Child& spare, const ExitReason& reason);
 
   // upgrade.cc
   void beginUpgrade(const Asked& asked, const std::string& id, const std::string& file);
@@ -151,6 +163,7 @@ class Supervisor {
   std::unordered_map<pid_t, Child*> byPid_;
   std::unordered_map<std::string, Child*> byId_;
   std::unordered_map<std::uint64_t, Child*> claims_;
+  Spares spares_;
   std::unordered_map<ChildKey, Upgrade> upgrades_;
   std::unordered_map<pid_t, std::unique_ptr<Child>> retired_;
   std::unordered_map<ChildKey, Maker> makers_;
