@@ -4,6 +4,9 @@
 
 #include <algorithm>
 #include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string>
 #include <vector>
 
 #include "tests/bench/compare/figure.h"
@@ -101,18 +104,37 @@ Task<pid_t> signOf(Ref<Mortal> worker, std::uint64_t value) {
   co_return static_cast<pid_t>(sign->getPid());
 }
 
-double withActors(std::size_t mebibytes) {
+// Of this process's siblings, a hot spare that has nothing to do any more but wait.
+bool spareWaits() {
+  const std::string supervisor = std::to_string(::getppid());
+  std::ifstream children("/proc/" + supervisor + "/task/" + supervisor + "/children");
+  for (pid_t pid = 0; children >> pid;) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat(std::istreambuf_iterator<char>(file), {});
+    if (stat.find(":spare) S ") != std::string::npos) return true;
+  }
+  return false;
+}
+
+// What it says itself has to arrive, too.
+Task<> untilSpareWaits(Self& self) {
+  while (!spareWaits()) co_await self.sleepFor(std::chrono::milliseconds(1));
+  co_await self.sleepFor(std::chrono::milliseconds(5));
+}
+
+double withActors(std::size_t mebibytes, unsigned spares) {
   const std::vector<char> held = ballast(mebibytes);
   return inApp(
-      [](App& app) {
+      [spares](App& app) {
         app.supervise({.maxRestarts = 1'000'000});
-        app.child<Worker>("worker");
+        app.child<Worker>("worker", {.spares = spares});
       },
-      [](Self& self) -> Task<double> {
+      [spares](Self& self) -> Task<double> {
         auto ref = co_await self.find<Mortal>("worker");
         pid_t worker = co_await signOf(ref, 1);
         std::vector<double> took;
         for (std::uint64_t i = 0; i < kills(); ++i) {
+          if (spares > 0) co_await untilSpareWaits(self);
           const double before = now();
           ::kill(worker, SIGKILL);
           const pid_t successor = co_await signOf(ref, valueOf(i));
@@ -127,11 +149,13 @@ double withActors(std::size_t mebibytes) {
 }  // namespace
 
 void addKills(Figures& figures) {
-  figures.push_back({"SIGKILL to answer", "fork loop, pipes", "us", [] { return withFork(0); }});
-  figures.push_back({"SIGKILL to answer", "Troupe", "us", [] { return withActors(0); }});
-  figures.push_back(
-      {"SIGKILL to answer, 256 MiB held", "fork loop, pipes", "us", [] { return withFork(256); }});
-  figures.push_back({"SIGKILL to answer, 256 MiB held", "Troupe", "us", [] { return withActors(256); }});
+  for (const std::size_t held : {0, 256}) {
+    const std::string workload =
+        "SIGKILL to answer" + (held == 0 ? "" : ", " + std::to_string(held) + " MiB held");
+    figures.push_back({workload, "fork loop, pipes", "us", [held] { return withFork(held); }});
+    figures.push_back({workload, "Troupe", "us", [held] { return withActors(held, 0); }});
+    figures.push_back({workload, "Troupe, with a hot spare", "us", [held] { return withActors(held, 1); }});
+  }
 }
 
 }  // namespace troupe::bench
