@@ -52,8 +52,8 @@ struct Assignment {
 // "/shop/till (program)"
 std::string titleOf(const std::string& path, const std::string& program);
 
-// For a process that is to take over from another one of the same actor, or a hot spare: waits until it may, and fills in what it
-// is told of who it is.
+// Where the ends are not there yet: of a process that is to take over from another one of the same actor, or a hot spare. Waits
+// until it may begin, and fills in what it is told of who it is.
 void awaitTakeOver(Assignment& assignment);
 
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).

@@ -3,8 +3,10 @@
 #include <troupe/error.h>
 
 #include "actor/actor_process.h"
+#include "mailbox/desk_layout.h"
 #include "os/channel.h"
 #include "os/kill_point.h"
+#include "os/packet_pipe.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
 #include "os/title.h"
@@ -38,9 +40,31 @@ void become(Assignment& assignment, wire::ReceivedControl& order) {
   os::killPoint("became");
 }
 
+// Makes all that the actor's process will be made of, and drops it: the pages that this writes to are this process's own from then
+// on, and those that it reads are mapped. Nobody waits for that now.
+void rehearse(const Assignment& assignment) {
+  auto [ours, nobodys] = os::makeChannel();
+  const os::Fd mailbox = os::makePacketPipe();
+  const os::Fd reply = os::makePacketPipe();
+  ActorProcess process({.path = assignment.path,
+                        .id = 0,
+                        .generation = 0,
+                        .control = std::move(ours),
+                        .ends = {os::openReadEnd(mailbox), os::openReadEnd(reply),
+                                 os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes), os::Fd()},
+                        .maxMessageBytes = 0,
+                        .actorClass = assignment.actorClass,
+                        .factory = {},
+                        .arguments = {}});
+  process.loop().post([&process] { process.loop().stop(); });
+  process.loop().run();
+}
+
 }  // namespace
 
 void awaitTakeOver(Assignment& assignment) {
+  if (assignment.ends.desk.valid()) return;
+  rehearse(assignment);
   os::killPoint("prepared");
   loop::Loop loop;
   wire::ControlMessage prepared;

@@ -195,7 +195,7 @@ std::shared_ptr<Blueprint> newRoot() {
   const std::string shown = ticket.spare ? supervision::sparePath(ticket.path) : ticket.path;
   os::setTitle(actor::titleOf(shown, assignment.program));
   os::setKillPath(shown);
-  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
+  actor::awaitTakeOver(assignment);
   actor::runActor(std::move(assignment));
 }
 

@@ -85,7 +85,7 @@ void takeOver(std::vector<Argument>& arguments) {
     order.ticket.listening = program.listening;
     execChild(std::move(order.ticket), program, order.image);
   }
-  if (order.ticket.spare) actor::awaitTakeOver(assignment);
+  actor::awaitTakeOver(assignment);
   actor::runActor(std::move(assignment));
 }
 

@@ -54,6 +54,7 @@ void Supervisor::killAll() {
 }
 
 void Supervisor::finishOutput() {
+  writeLog();
   const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
   out_.finish(deadline);
   err_.finish(deadline);
@@ -126,9 +127,15 @@ void Supervisor::act(const ArmTimer& action) {
 
 void Supervisor::act(const CancelTimer& action) { timers_.erase(action.timer); }
 
+// Not now: somebody waits for the restart, which may be what follows.
 void Supervisor::act(const Report& action) {
-  const std::string text = toString(action);
-  if (action.serious()) log_.warning(text);
+  if (!action.serious()) return;
+  if (toLog_.empty()) loop_.post([this] { loop_.post([this] { writeLog(); }); });
+  toLog_.push_back(action);
+}
+
+void Supervisor::writeLog() {
+  for (const Report& report : std::exchange(toLog_, {})) log_.warning(toString(report));
 }
 
 void Supervisor::act(const Forget& action) {
@@ -146,6 +153,7 @@ void Supervisor::act(const BecameReady&) { setup_.ready(); }
 
 void Supervisor::act(const Finish& action) {
   spares_.close();
+  writeLog();
   setup_.finished(action.reason);
 }
 

@@ -93,6 +93,7 @@ class Supervisor {
   void act(const CancelTimer& action);
   void act(const Answer& action);
   void act(const Report& action);
+  void writeLog();
   void act(const Forget& action);
   void act(const BecameReady& action);
   void act(const Finish& action);
@@ -157,6 +158,7 @@ class Supervisor {
   OutputRelay out_;
   OutputRelay err_;
   Log log_;
+  std::vector<Report> toLog_;
   Core core_;
   os::OutOfMemoryWatch outOfMemory_;
   std::unordered_map<ChildKey, std::unique_ptr<Child>> children_;

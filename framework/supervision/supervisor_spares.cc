@@ -55,9 +55,9 @@ void Supervisor::call(Child& spare, wire::ReceivedControl& granted) {
   become.setMaxMessageBytes(spare.spec.maxMessageBytes);
   for (os::Fd& descriptor : granted.descriptors())
     if (descriptor.valid()) message.attach(std::move(descriptor));
-  relayOutput(spare);
   spare.lane->send(std::move(message));
   os::killPoint("spareCalled");
+  relayOutput(spare);
 }
 
 // Nobody's restart: another one takes its place.

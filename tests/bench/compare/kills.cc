@@ -3,10 +3,12 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <iterator>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/bench/compare/figure.h"
@@ -19,6 +21,8 @@ namespace troupe::bench {
 namespace {
 
 std::uint64_t kills() { return effort(100); }
+// Before each: a crash comes out of the blue, and a spare is made by then.
+constexpr std::chrono::milliseconds kQuiet{30};
 
 // What the program holds besides; all of it is touched.
 std::vector<char> ballast(std::size_t mebibytes) {
@@ -80,6 +84,7 @@ double withFork(std::size_t mebibytes) {
   pid_t worker = ask(there, back, 1).pid;
   std::vector<double> took;
   for (std::uint64_t i = 0; i < kills(); ++i) {
+    std::this_thread::sleep_for(kQuiet);
     const double before = now();
     ::kill(worker, SIGKILL);
     const pid_t successor = ask(there, back, valueOf(i)).pid;
@@ -134,6 +139,7 @@ double withActors(std::size_t mebibytes, unsigned spares) {
         pid_t worker = co_await signOf(ref, 1);
         std::vector<double> took;
         for (std::uint64_t i = 0; i < kills(); ++i) {
+          co_await self.sleepFor(kQuiet);
           if (spares > 0) co_await untilSpareWaits(self);
           const double before = now();
           ::kill(worker, SIGKILL);
