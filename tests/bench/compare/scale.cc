@@ -1,11 +1,10 @@
 // Very many actors: starting them, calling each, what each holds for itself; and what some cost that have nothing to do.
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <fstream>
 #include <iterator>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "os/limits.h"
@@ -27,15 +26,13 @@ std::uint64_t actors() { return std::max<std::uint64_t>(effort(5000) / kSupervis
 
 std::string groupName(unsigned number) { return "group" + std::to_string(number); }
 
-// The root holds four descriptors for each actor: more than some systems allow who does not ask.
+// The root holds three descriptors for each actor whose messages fit a packet.
+constexpr std::size_t kMaxMessageBytes = 0;
+
 void allowDescriptors() {
-  rlimit limit = {};
-  ::getrlimit(RLIMIT_NOFILE, &limit);
-  const rlim_t needed = 8 * actors() + 1000;
-  if (limit.rlim_max >= needed) return;
-  limit.rlim_cur = limit.rlim_max = needed;
-  if (::setrlimit(RLIMIT_NOFILE, &limit) < 0)
-    failOfSystem("so many actors need " + std::to_string(needed) + " descriptors (ulimit -Hn)");
+  const std::size_t needed = 3 * actors() + 200;
+  if (os::raiseDescriptorLimit() < needed)
+    fail("so many actors need " + std::to_string(needed) + " descriptors (ulimit -Hn)");
 }
 
 struct Crowd {
@@ -67,12 +64,19 @@ double withFork(double (*figure)(const Crowd&)) {
   for (std::uint64_t i = 0; i < actors(); ++i) {
     Worker& worker = *workers.emplace_back(std::make_unique<Worker>());
     worker.process = std::make_unique<os::test::Child>([&]() -> int {
+      // What it has of the others' is in the way of their end.
+      const auto [low, high] = std::minmax(worker.there.ends[0], worker.back.ends[1]);
+      ::close_range(3, static_cast<unsigned>(low) - 1, 0);
+      if (high > low + 1) ::close_range(static_cast<unsigned>(low) + 1, static_cast<unsigned>(high) - 1, 0);
+      ::close_range(static_cast<unsigned>(high) + 1, ~0U, 0);
       for (;;) {
         Message message;
         worker.there.read(message);
         worker.back.write(message);
       }
     });
+    ::close(std::exchange(worker.there.ends[0], -1));
+    ::close(std::exchange(worker.back.ends[1], -1));
     crowd.pids.push_back(worker.process->pid());
     call(worker, valueOf(i));
   }
@@ -106,7 +110,8 @@ double onDemand(double (*figure)(const Crowd&)) {
   return inApp(
       [](App& app) {
         for (unsigned i = 0; i < kSupervisors; ++i)
-          app.supervisor(groupName(i)).each<Echoer>("worker", {.restart = Restart::temporary});
+          app.supervisor(groupName(i))
+              .each<Echoer>("worker", {.restart = Restart::temporary, .maxMessageBytes = kMaxMessageBytes});
       },
       [figure](Self& self) -> Task<double> {
         Crowd crowd;
@@ -135,7 +140,7 @@ double declared() {
         for (unsigned i = 0; i < kSupervisors; ++i) {
           auto& group = app.supervisor(groupName(i));
           for (std::uint64_t k = 0; k < actors() / kSupervisors; ++k)
-            group.child<Echoer>("worker" + std::to_string(k));
+            group.child<Echoer>("worker" + std::to_string(k), {.maxMessageBytes = kMaxMessageBytes});
         }
       },
       [before](Self&) -> Task<double> { co_return static_cast<double>(actors()) * 1e9 / (now() - before); });
