@@ -21,8 +21,13 @@ namespace troupe::bench {
 namespace {
 
 std::uint64_t kills() { return effort(100); }
-// Before each: a crash comes out of the blue, and a spare is made by then.
+// Out of the blue: nothing has happened for so long, so cores sleep, caches hold other things, and a spare has been made.
 constexpr std::chrono::milliseconds kQuiet{30};
+
+struct Kills {
+  std::size_t mebibytes = 0;  // held by the program besides
+  bool outOfTheBlue = false;
+};
 
 // What the program holds besides; all of it is touched.
 std::vector<char> ballast(std::size_t mebibytes) {
@@ -69,10 +74,10 @@ Sign ask(const Pipe& there, const Pipe& back, std::uint64_t value) {
   }
 }
 
-double withFork(std::size_t mebibytes) {
+double withFork(Kills how) {
   Pipe there, back;
   os::test::Child supervisor([&]() -> int {
-    const std::vector<char> held = ballast(mebibytes);
+    const std::vector<char> held = ballast(how.mebibytes);
     for (;;) {
       const pid_t worker = ::fork();
       if (worker < 0) failOfSystem("no fork");
@@ -84,7 +89,7 @@ double withFork(std::size_t mebibytes) {
   pid_t worker = ask(there, back, 1).pid;
   std::vector<double> took;
   for (std::uint64_t i = 0; i < kills(); ++i) {
-    std::this_thread::sleep_for(kQuiet);
+    if (how.outOfTheBlue) std::this_thread::sleep_for(kQuiet);
     const double before = now();
     ::kill(worker, SIGKILL);
     const pid_t successor = ask(there, back, valueOf(i)).pid;
@@ -127,19 +132,19 @@ Task<> untilSpareWaits(Self& self) {
   co_await self.sleepFor(std::chrono::milliseconds(5));
 }
 
-double withActors(std::size_t mebibytes, unsigned spares) {
-  const std::vector<char> held = ballast(mebibytes);
+double withActors(Kills how, unsigned spares) {
+  const std::vector<char> held = ballast(how.mebibytes);
   return inApp(
       [spares](App& app) {
         app.supervise({.maxRestarts = 1'000'000});
         app.child<Worker>("worker", {.spares = spares});
       },
-      [spares](Self& self) -> Task<double> {
+      [how, spares](Self& self) -> Task<double> {
         auto ref = co_await self.find<Mortal>("worker");
         pid_t worker = co_await signOf(ref, 1);
         std::vector<double> took;
         for (std::uint64_t i = 0; i < kills(); ++i) {
-          co_await self.sleepFor(kQuiet);
+          if (how.outOfTheBlue) co_await self.sleepFor(kQuiet);
           if (spares > 0) co_await untilSpareWaits(self);
           const double before = now();
           ::kill(worker, SIGKILL);
@@ -155,12 +160,17 @@ double withActors(std::size_t mebibytes, unsigned spares) {
 }  // namespace
 
 void addKills(Figures& figures) {
-  for (const std::size_t held : {0, 256}) {
-    const std::string workload =
-        "SIGKILL to answer" + (held == 0 ? "" : ", " + std::to_string(held) + " MiB held");
-    figures.push_back({workload, "fork loop, pipes", "us", [held] { return withFork(held); }});
-    figures.push_back({workload, "Troupe", "us", [held] { return withActors(held, 0); }});
-    figures.push_back({workload, "Troupe, with a hot spare", "us", [held] { return withActors(held, 1); }});
+  for (const bool outOfTheBlue : {false, true}) {
+    for (const std::size_t held : {0, 256}) {
+      const Kills how{held, outOfTheBlue};
+      const std::string workload =
+          std::string(outOfTheBlue ? "SIGKILL out of the blue" : "SIGKILL to answer") +
+          (held == 0 ? "" : ", " + std::to_string(held) + " MiB held");
+      figures.push_back({workload, "fork loop, pipes", "us", [how] { return withFork(how); }});
+      figures.push_back({workload, "Troupe", "us", [how] { return withActors(how, 0); }});
+      if (outOfTheBlue)
+        figures.push_back({workload, "Troupe, with a hot spare", "us", [how] { return withActors(how, 1); }});
+    }
   }
 }
 
