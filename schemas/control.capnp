@@ -57,6 +57,8 @@ struct Ticket {
   # The addresses of all sockets that main opened, in that order.
   arena @13 :Int32 = -1;
   maxMessageBytes @14 :UInt64;
+  spare @15 :Bool;
+  # It is to wait until it is told who it is (`become`).
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -83,6 +85,7 @@ struct SpecData {
   retries @13 :UInt32;
   # OnCrash
   maxMessageBytes @14 :UInt64;
+  spares @15 :UInt32;
 }
 
 struct FlagsData {
@@ -299,6 +302,13 @@ struct Control {
     # To the newer process, or back to the older one, with the descriptors of `granted`: the generation that it is.
     drain @58 :Void;
     # To the older process: it should end when its tasks have.
+    become :group {
+      # To a hot spare that has said `prepared`, with the descriptors of `granted`: who it is.
+      path @66 :Text;
+      actor @67 :UInt64;
+      generation @68 :UInt32;
+      maxMessageBytes @69 :UInt64;
+    }
 
     undeliverable :group {
       # From any process to the root: messages for an actor that has gone for good.

@@ -34,6 +34,7 @@ namespace troupe::actor {
 // What a process needs to become a certain actor.
 struct Assignment {
   std::string path;
+  std::string program = {};  // as titles name it
   wire::ActorId id = 0;
   std::uint32_t generation = 0;
   bool tookOver = false;  // from a process of an older program
@@ -48,7 +49,11 @@ struct Assignment {
   std::function<void(const ExitReason&)> leaving = {};
 };
 
-// For a process that is to take over from another one of the same actor: waits until it may, and fills in ends and generation.
+// "/shop/till (program)"
+std::string titleOf(const std::string& path, const std::string& program);
+
+// Where the ends are not there yet: of a process that is to take over from another one of the same actor, or a hot spare. Waits
+// until it may begin, and fills in what it is told of who it is.
 void awaitTakeOver(Assignment& assignment);
 
 // Becomes that actor, until the process ends. The process must be settled (os/process.h).

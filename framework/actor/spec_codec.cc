@@ -75,6 +75,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setMailboxBytes(spec.mailboxBytes);
   to.setMaxMessageBytes(spec.maxMessageBytes);
   to.setRetries(spec.onCrash.retries);
+  to.setSpares(spec.spares);
 }
 
 ChildSpec read(wire::SpecData::Reader from) {
@@ -94,6 +95,7 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.mailboxBytes = from.getMailboxBytes();
   spec.maxMessageBytes = from.getMaxMessageBytes();
   spec.onCrash.retries = from.getRetries();
+  spec.spares = from.getSpares();
   return spec;
 }
 

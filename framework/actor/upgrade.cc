@@ -3,16 +3,69 @@
 #include <troupe/error.h>
 
 #include "actor/actor_process.h"
+#include "mailbox/desk_layout.h"
 #include "os/channel.h"
 #include "os/kill_point.h"
+#include "os/packet_pipe.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
+#include "os/title.h"
 #include "wire/reason_codec.h"
 
 namespace troupe::actor {
 
-void awaitTakeOver(Assignment& assignment) {
+std::string titleOf(const std::string& path, const std::string& program) {
+  return path + " (" + program + ")";
+}
+
+namespace {
+
+void takeOver(Assignment& assignment, wire::ReceivedControl& order) {
+  assignment.generation = order->getTakeOver();
+  assignment.ends = wire::takeEnds(order);
+  assignment.tookOver = true;
+  os::killPoint("tookOver");
+}
+
+// A spare: it had no name up to now.
+void become(Assignment& assignment, wire::ReceivedControl& order) {
+  const auto who = order->getBecome();
+  assignment.path = wire::toString(who.getPath());
+  assignment.id = who.getActor();
+  assignment.generation = who.getGeneration();
+  assignment.maxMessageBytes = who.getMaxMessageBytes();
+  assignment.ends = wire::takeEnds(order);
+  os::setTitle(titleOf(assignment.path, assignment.program));
   os::setKillPath(assignment.path);
+  os::killPoint("became");
+}
+
+// Makes all that the actor's process will be made of, and drops it: the pages that this writes to are this process's own from then
+// on, and those that it reads are mapped. Nobody waits for that now.
+void rehearse(const Assignment& assignment) {
+  auto [ours, nobodys] = os::makeChannel();
+  const os::Fd mailbox = os::makePacketPipe();
+  const os::Fd reply = os::makePacketPipe();
+  ActorProcess process({.path = assignment.path,
+                        .id = 0,
+                        .generation = 0,
+                        .control = std::move(ours),
+                        .ends = {os::openReadEnd(mailbox), os::openReadEnd(reply),
+                                 os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes), os::Fd()},
+                        .maxMessageBytes = 0,
+                        .actorClass = assignment.actorClass,
+                        .factory = {},
+                        .arguments = {}});
+  process.loop().post([&process] { process.loop().stop(); });
+  process.loop().run();
+}
+
+}  // namespace
+
+void awaitTakeOver(Assignment& assignment) {
+  if (assignment.ends.desk.valid()) return;
+  rehearse(assignment);
+  os::killPoint("prepared");
   loop::Loop loop;
   wire::ControlMessage prepared;
   prepared->setPrepared();
@@ -25,11 +78,8 @@ void awaitTakeOver(Assignment& assignment) {
     if (state == os::ChannelState::closed) os::endProcess(1);
     wire::ReceivedControl received(message.bytes, std::move(message.descriptors));
     if (received->isStop()) os::endProcess(0);
-    if (!received->isTakeOver()) return;
-    assignment.generation = received->getTakeOver();
-    assignment.ends = wire::takeEnds(received);
-    assignment.tookOver = true;
-    os::killPoint("tookOver");
+    if (!received->isTakeOver() && !received->isBecome()) return;
+    received->isBecome() ? become(assignment, received) : takeOver(assignment, received);
     loop.stop();
   });
   loop.run();

@@ -7,6 +7,7 @@
 
 #include "node/replay.h"
 #include "node/root.h"
+#include "os/kill_point.h"
 #include "os/limits.h"
 #include "os/process.h"
 #include "os/title.h"
@@ -111,6 +112,7 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .watchdog = spec.watchdog,
                                 .launch = spec.launch,
                                 .output = spec.output,
+                                .spares = spec.spares,
                                 .maxMessageBytes = spec.maxMessageBytes};
     worker->actorClass = &actorClass;
     worker->factory = factory;
@@ -189,8 +191,11 @@ std::shared_ptr<Blueprint> newRoot() {
     assignment.factory = part->factory;
     assignment.alone = part->role != wire::Role::poolWorker;
   }
-  os::setTitle(ticket.path + " (" + program.substr(program.rfind('/') + 1) + ")");
-  if (!assignment.ends.desk.valid()) actor::awaitTakeOver(assignment);
+  assignment.program = program.substr(program.rfind('/') + 1);
+  const std::string shown = ticket.spare ? supervision::sparePath(ticket.path) : ticket.path;
+  os::setTitle(actor::titleOf(shown, assignment.program));
+  os::setKillPath(shown);
+  actor::awaitTakeOver(assignment);
   actor::runActor(std::move(assignment));
 }
 

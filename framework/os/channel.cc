@@ -83,7 +83,8 @@ ChannelState receiveFrom(int channel, ChannelMessage& message) {
   message.bytes.clear();
   message.descriptors.clear();
   message.descriptorsLost = false;
-  std::array<std::byte, kMaxChannelMessageBytes> room;
+  // Not on the stack: below so much room lie pages that a forked process would have to copy.
+  static thread_local std::array<std::byte, kMaxChannelMessageBytes> room;
   alignas(cmsghdr) std::array<std::byte, kControlBytes> control;
   for (;;) {
     iovec part = {room.data(), room.size()};

@@ -18,7 +18,7 @@
 namespace troupe::os {
 
 // What a process is at when it passes it; each part has tests of its own.
-enum class KillPart : std::uint8_t { message, place, body, start, upgrade };
+enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare };
 
 struct KillPointName {
   std::string_view name;
@@ -99,6 +99,12 @@ inline constexpr KillPointName kKillPoints[] = {
     {"handedOver", KillPart::upgrade},  // the supervisor was told
     {"tookOver", KillPart::upgrade},    // the newer process has it all
     {"tookBack", KillPart::upgrade},    // the older one has it again
+    // Hot spares: the supervisor
+    {"spareTaken", KillPart::spare},   // a spare is the child, and does not know it
+    {"spareCalled", KillPart::spare},  // it was told
+    // and the spare
+    {"prepared", KillPart::spare},  // before it says that it waits
+    {"became", KillPart::spare},    // it has been told who it is
 };
 
 // The name of one; no other compiles.

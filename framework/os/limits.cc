@@ -1,14 +1,19 @@
 #include "os/limits.h"
 
+#include <fcntl.h>
 #include <sched.h>
 #include <sys/resource.h>
 #include <troupe/error.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
+#include <charconv>
 #include <fstream>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <thread>
 
 namespace troupe::os {
@@ -20,22 +25,30 @@ rlimit descriptors() {
   return limit;
 }
 
-// The number behind the word "oom_kill" in a file of such pairs.
-std::optional<unsigned long long> oomKillsIn(const std::string& path) {
-  std::ifstream file(path);
-  std::string word;
+// The number behind the word "oom_kill" at the beginning of one of the lines that `text` holds whole.
+std::optional<unsigned long long> oomKillsIn(std::string_view text) {
+  text = text.substr(0, text.rfind('\n') + 1);
+  const std::size_t at = text.starts_with("oom_kill ") ? 0 : text.find("\noom_kill ");
+  if (at == std::string_view::npos) return std::nullopt;
   unsigned long long number = 0;
-  while (file >> word >> number)
-    if (word == "oom_kill") return number;
-  return std::nullopt;
+  std::from_chars(text.data() + text.find(' ', at) + 1, text.data() + text.size(), number);
+  return number;
 }
 
-// The control group of this process in the unified hierarchy, such as "/user.slice".
-std::optional<std::string> controlGroup() {
-  std::ifstream file("/proc/self/cgroup");
-  for (std::string line; std::getline(file, line);)
-    if (line.starts_with("0::")) return line.substr(3);
-  return std::nullopt;
+Fd openForReading(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
+
+// Of the control group of this process, in the unified hierarchy or that of memory, or else of the machine.
+Fd openOomCounters() {
+  std::ifstream groups("/proc/self/cgroup");
+  for (std::string line; std::getline(groups, line);) {
+    const std::string group = line.substr(std::min(line.rfind(':') + 1, line.size()));
+    Fd counters;
+    if (line.starts_with("0::")) counters = openForReading("/sys/fs/cgroup" + group + "/memory.events");
+    if (line.find(":memory:") != std::string::npos)
+      counters = openForReading("/sys/fs/cgroup/memory" + group + "/memory.oom_control");
+    if (counters.valid()) return counters;
+  }
+  return openForReading("/proc/vmstat");
 }
 
 }  // namespace
@@ -71,7 +84,7 @@ std::size_t pageBytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE
 
 double ticksPerSecond() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
 
-OutOfMemoryWatch::OutOfMemoryWatch() : seen_(count()) {}
+OutOfMemoryWatch::OutOfMemoryWatch() : counters_(openOomCounters()), seen_(count()) {}
 
 bool OutOfMemoryWatch::struck() {
   const unsigned long long now = count();
@@ -81,9 +94,16 @@ bool OutOfMemoryWatch::struck() {
 }
 
 unsigned long long OutOfMemoryWatch::count() const {
-  if (const auto group = controlGroup())
-    if (const auto kills = oomKillsIn("/sys/fs/cgroup" + *group + "/memory.events")) return *kills;
-  return oomKillsIn("/proc/vmstat").value_or(0);
+  // The counters of a machine come in several pieces.
+  std::array<char, 4096> piece;
+  std::string text;
+  for (;;) {
+    const auto at = static_cast<off_t>(text.size());
+    const ssize_t got = ::pread(counters_.get(), piece.data(), piece.size(), at);
+    if (got <= 0) return 0;
+    text.append(piece.data(), static_cast<std::size_t>(got));
+    if (const auto kills = oomKillsIn(text)) return *kills;
+  }
 }
 
 }  // namespace troupe::os

@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "os/fd.h"
+
 namespace troupe::os {
 
 // Raises the soft limit of open descriptors to the hard one; the limit that now holds.
@@ -15,8 +17,8 @@ unsigned usableCores();
 std::size_t pageBytes();
 double ticksPerSecond();
 
-// Notices kills by the kernel's out-of-memory killer, by its counters (of this process's control group, or
-// the machine's).
+// Notices kills by the kernel's out-of-memory killer, by its counters (of the control group that this process is in
+// when the watch is made, or the machine's). The file stays open: a restart waits for the answer.
 class OutOfMemoryWatch {
  public:
   OutOfMemoryWatch();
@@ -26,6 +28,7 @@ class OutOfMemoryWatch {
 
  private:
   unsigned long long count() const;
+  Fd counters_;
   unsigned long long seen_;
 };
 

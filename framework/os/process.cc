@@ -202,6 +202,12 @@ std::optional<ProcessEnd> reapChild() {
                     .coreDumped = info.si_code == CLD_DUMPED};
 }
 
+bool hasEnded(pid_t child) {
+  siginfo_t info = {};
+  return ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+         info.si_pid == child;
+}
+
 void waitForChild(std::chrono::milliseconds limit) {
   sigset_t set;
   ::sigemptyset(&set);

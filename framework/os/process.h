@@ -61,6 +61,9 @@ struct ProcessEnd {
 // Reaps one child that has ended, if any. Never blocks.
 std::optional<ProcessEnd> reapChild();
 
+// True where this child has ended, and was not reaped yet.
+bool hasEnded(pid_t child);
+
 // Waits until a child has ended, which it leaves to be reaped, or for `limit`. SIGCHLD must be blocked.
 void waitForChild(std::chrono::milliseconds limit);
 

@@ -42,6 +42,8 @@ std::string pathBelow(const std::string& supervisor, const std::string& id) {
   return supervisor == "/" ? "/" + id : supervisor + "/" + id;
 }
 
+std::string sparePath(const std::string& path) { return path + ":spare"; }
+
 bool isWithin(const std::string& path, const std::string& ancestor) {
   if (ancestor == "/" || path == ancestor) return true;
   return path.starts_with(ancestor) && path[ancestor.size()] == '/';

@@ -58,6 +58,9 @@ std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::ui
 
 // "/shop" and "till" make "/shop/till"; the root's path is "/".
 std::string pathBelow(const std::string& supervisor, const std::string& id);
+// What a hot spare of the child at `path` is called: "/shop/till:spare"; of a pool's workers, "/workers/*:spare". No child has
+// such a path.
+std::string sparePath(const std::string& path);
 // True where `path` is `ancestor` or lies below it.
 bool isWithin(const std::string& path, const std::string& ancestor);
 // The first part of `path` below `ancestor`: "till" for "/shop/till/drawer" below "/shop".

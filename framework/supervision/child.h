@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "os/fd.h"
 #include "os/process.h"
 #include "supervision/blueprint.h"
 #include "wire/control_lane.h"
@@ -26,6 +27,7 @@ enum class Part : std::uint8_t {
   current,     // it is the child
   understudy,  // of a newer program: it waits to take over
   retired,     // it has handed over, and ends by and by
+  spare,       // it waits to become the child, or another one of the same pool (spares.h)
 };
 
 struct Child {
@@ -40,8 +42,12 @@ struct Child {
   wire::ActorId actor = 0;
   std::uint32_t generation = 0;
   pid_t pid = 0;  // 0 before the fork
+  // What it prints, until that is relayed.
+  os::Fd standardOutput = {};
+  os::Fd standardError = {};
   std::unique_ptr<wire::ControlLane> lane;
   bool ready = false;
+  bool upgraded = false;  // its program is another than its supervisor's
   bool askedToStop = false;
   bool reaped = false;
   std::optional<ExitReason> said;       // why it ends, in its own words

@@ -8,6 +8,7 @@
 #include "os/process.h"
 #include "os/title.h"
 #include "wire/reason_codec.h"
+#include "wire/scratch.h"
 
 namespace troupe::supervision {
 
@@ -21,9 +22,9 @@ namespace {
   os::endProcess(1);
 }
 
-std::string titleOf(const std::string& path, const Program& program) {
+std::string nameOf(const Program& program) {
   const std::string name = program.arguments.empty() ? "troupe" : program.arguments[0];
-  return path + " (" + name.substr(name.rfind('/') + 1) + ")";
+  return name.substr(name.rfind('/') + 1);
 }
 
 [[noreturn]] void execChild(Ticket ticket, const Program& program, const os::Fd& image) {
@@ -68,9 +69,11 @@ void takeOver(std::vector<Argument>& arguments) {
   for (const InheritedDescriptor& inherited : order.blueprint->allDescriptors())
     settings.keep.push_back(inherited.fd);
   os::settleChild(settings);
-  os::setKillPath(order.ticket.path);
+  const std::string shown = order.ticket.spare ? sparePath(order.ticket.path) : order.ticket.path;
+  assignment.program = nameOf(program);
+  os::setKillPath(shown);
   os::killPoint("settled");
-  os::setTitle(titleOf(order.ticket.path, program));
+  os::setTitle(actor::titleOf(shown, assignment.program));
   if (order.becomeSupervisor) {
     order.becomeSupervisor(std::move(control));
     os::endProcess(1);
@@ -82,12 +85,24 @@ void takeOver(std::vector<Argument>& arguments) {
     order.ticket.listening = program.listening;
     execChild(std::move(order.ticket), program, order.image);
   }
+  actor::awaitTakeOver(assignment);
   actor::runActor(std::move(assignment));
+}
+
+// What a thread keeps to its end is registered with the C library when it is first used. That function is bound at its first call,
+// with a search through every library: here once, or in each child.
+void bindAhead() {
+  static const bool bound = [] {
+    const wire::Scratch first;
+    return true;
+  }();
+  (void)bound;
 }
 
 }  // namespace
 
 Launched launch(LaunchOrder order, loop::Loop& loop, const Program& program) {
+  bindAhead();
   Launched launched;
   auto [mine, childs] = os::makeChannel();
   os::ChildSettings settings{.parent = os::processId(),

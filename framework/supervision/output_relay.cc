@@ -33,7 +33,8 @@ void OutputRelay::add(os::Fd reader, std::string prefix) {
 
 // False at its end.
 bool OutputRelay::readFrom(Source& source) {
-  std::array<char, 16 * 1024> buffer;
+  // Not on the stack, as in os::receiveFrom().
+  static std::array<char, 16 * 1024> buffer;
   const long bytes = os::readOutput(source.reader.get(), buffer.data(), buffer.size());
   if (bytes < 0) return true;
   if (bytes > 0) {

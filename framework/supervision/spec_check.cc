@@ -9,6 +9,7 @@ namespace troupe::supervision {
 namespace {
 
 constexpr unsigned kMostRetries = 100;
+constexpr unsigned kMostSpares = 16;
 
 // Says whose field it is that is wrong.
 class Checker {
@@ -80,6 +81,8 @@ void checkCombination(const Checker& check, const SupervisorSpec& flags, const C
   check.require(flags.strategy == Strategy::oneForOne, "each", "true",
                 "templates are allowed with the strategy oneForOne only");
   check.require(!child.spec.significant, "significant", "true", "a template can't be significant");
+  check.require(child.spec.spares == 0, "spares", std::to_string(child.spec.spares),
+                "the instances of a template can't have any");
   check.require(child.spec.name.empty(), "name", '"' + child.spec.name.string() + '"',
                 "the instances of a template can't share an app-wide name");
 }
@@ -120,6 +123,10 @@ void checkChild(const std::string& supervisor, const SupervisorSpec& flags, cons
   checkEnum(check, child.spec.output, Output::inherited, "output");
   check.require(child.spec.maxMessageBytes <= kLargestMessage, "maxMessageBytes",
                 std::to_string(child.spec.maxMessageBytes), "at most 536870912 (512 MiB) are allowed");
+  check.require(child.spec.spares <= kMostSpares, "spares", std::to_string(child.spec.spares),
+                "at most 16 are allowed");
+  check.require(child.spec.spares == 0 || child.spec.restart != Restart::temporary, "spares",
+                std::to_string(child.spec.spares), "a temporary child is never restarted");
   checkCombination(check, flags, child);
 }
 

@@ -35,7 +35,8 @@ Supervisor::Supervisor(loop::Loop& loop, Setup setup)
       out_(loop, 1),
       err_(loop, 2),
       log_(err_, setup_.path),
-      core_(setup_.path, setup_.blueprint->flags, declarationsOf(*setup_.blueprint), newRandom()) {
+      core_(setup_.path, setup_.blueprint->flags, declarationsOf(*setup_.blueprint), newRandom()),
+      spares_(loop, [this](Child& spare) { return launchSpare(spare); }) {
   for (const auto& child : setup_.blueprint->children) declared_.emplace(child->declaration.id, child);
 }
 
@@ -43,13 +44,17 @@ Supervisor::~Supervisor() = default;
 
 void Supervisor::begin() { apply(core_.begin(Clock::now())); }
 
-void Supervisor::stop(const ExitReason& why) { apply(core_.stop(Clock::now(), why)); }
+void Supervisor::stop(const ExitReason& why) {
+  spares_.close();
+  apply(core_.stop(Clock::now(), why));
+}
 
 void Supervisor::killAll() {
   for (const auto& [pid, child] : byPid_) kill(*child, {.kind = ExitKind::signaled, .code = SIGKILL});
 }
 
 void Supervisor::finishOutput() {
+  writeLog();
   const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
   out_.finish(deadline);
   err_.finish(deadline);
@@ -122,13 +127,20 @@ void Supervisor::act(const ArmTimer& action) {
 
 void Supervisor::act(const CancelTimer& action) { timers_.erase(action.timer); }
 
+// Not now: somebody waits for the restart, which may be what follows.
 void Supervisor::act(const Report& action) {
-  const std::string text = toString(action);
-  if (action.serious()) log_.warning(text);
+  if (!action.serious()) return;
+  if (toLog_.empty()) loop_.post([this] { loop_.post([this] { writeLog(); }); });
+  toLog_.push_back(action);
+}
+
+void Supervisor::writeLog() {
+  for (const Report& report : std::exchange(toLog_, {})) log_.warning(toString(report));
 }
 
 void Supervisor::act(const Forget& action) {
   makers_.erase(action.key);
+  spares_.drop(action.key);
   wire::ControlMessage message;
   auto forget = message->initForget();
   forget.setPath(pathBelow(setup_.path, action.id).c_str());
@@ -139,7 +151,11 @@ void Supervisor::act(const Forget& action) {
 
 void Supervisor::act(const BecameReady&) { setup_.ready(); }
 
-void Supervisor::act(const Finish& action) { setup_.finished(action.reason); }
+void Supervisor::act(const Finish& action) {
+  spares_.close();
+  writeLog();
+  setup_.finished(action.reason);
+}
 
 // --- Endpoints, and the process ---
 
@@ -179,38 +195,45 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     child.generation = message->getGranted().getGeneration();
     return tellEnded(child, {.kind = ExitKind::shutdown});
   }
-  Child& child = *found->second;
+  Child* child = found->second;
   claims_.erase(found);
-  child.claim = 0;
-  if (child.ended) {
-    if (message->isGranted()) child.generation = message->getGranted().getGeneration();
-    return finishEnd(child, *child.ended);
+  child->claim = 0;
+  if (child->ended) {
+    if (message->isGranted()) child->generation = message->getGranted().getGeneration();
+    return finishEnd(*child, *child->ended);
   }
   try {
     if (message->isFailed()) throw wire::read(message->getFailed());
-    child.actor = message->getGranted().getActor();
-    child.generation = message->getGranted().getGeneration();
+    child->actor = message->getGranted().getActor();
+    child->generation = message->getGranted().getGeneration();
     os::Fd image = wire::takeImage(message);
-    if (child.pid != 0) return takeOver(child, message);
+    if (child->pid != 0) return takeOver(*child, message);
     os::killPoint("granted");
-    launchChild(child, child.isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message),
-                std::move(image));
+    child->upgraded = image.valid();
+    if (Child* const spare = replaceBySpare(*child)) {
+      child = spare;
+      call(*child, message);
+    } else {
+      launchChild(*child, child->isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message),
+                  std::move(image));
+    }
     os::killPoint("childNoted");
-    tellStarted(child);
+    tellStarted(*child);
     os::killPoint("childTold");
   } catch (const Error& error) {
-    if (child.pid != 0) return kill(child, {.kind = ExitKind::notStarted, .text = error.message()});
-    endedSoon(child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
+    if (child->pid != 0) return kill(*child, {.kind = ExitKind::notStarted, .text = error.message()});
+    endedSoon(*child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
   }
 }
 
-void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image) {
+LaunchOrder Supervisor::orderFor(Child& child, wire::GrantedEnds ends, os::Fd image) {
   const Maker& maker = makers_.at(child.key);
   LaunchOrder order;
   order.blueprint = maker.blueprint.get();
   order.spec = child.spec;
   order.image = std::move(image);
   order.ticket.path = child.path;
+  order.ticket.spare = child.part == Part::spare;
   order.ticket.declared = maker.blueprint->declaration.id;
   if (!declared_.contains(order.ticket.declared) && maker.blueprint->actorClass != nullptr) {
     order.ticket.type = maker.blueprint->actorClass->type;
@@ -234,16 +257,18 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image)
     assignment.ends = std::move(ends);
     assignment.maxMessageBytes = child.spec.maxMessageBytes;
   }
-  Launched launched = launch(std::move(order), loop_, setup_.program);
+  return order;
+}
+
+void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image) {
+  Launched launched = launch(orderFor(child, std::move(ends), std::move(image)), loop_, setup_.program);
   child.pid = launched.pid;
   byPid_[child.pid] = &child;
   // A socket that moved into a process which will not come back must not stay open here: its peer would not see the end.
   if (child.spec.restart == Restart::temporary) makers_.at(child.key).arguments.clear();
-  if (launched.standardOutput.valid()) {
-    const std::string prefix = child.path.substr(1) + " | ";
-    out_.add(std::move(launched.standardOutput), prefix);
-    err_.add(std::move(launched.standardError), prefix);
-  }
+  child.standardOutput = std::move(launched.standardOutput);
+  child.standardError = std::move(launched.standardError);
+  if (child.part != Part::spare) relayOutput(child);
   child.lane = std::make_unique<wire::ControlLane>(
       loop_, std::move(launched.control),
       wire::ControlLane::Handlers{
@@ -254,6 +279,13 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image)
               [this, &child] {
                 kill(child, {.kind = ExitKind::hung, .text = "it does not read its control lane"});
               }});
+}
+
+void Supervisor::relayOutput(Child& child) {
+  if (!child.standardOutput.valid()) return;
+  const std::string prefix = child.path.substr(1) + " | ";
+  out_.add(std::move(child.standardOutput), prefix);
+  err_.add(std::move(child.standardError), prefix);
 }
 
 void Supervisor::tellStarted(const Child& child) {
@@ -307,7 +339,8 @@ void Supervisor::erase(Child& child) {
 void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
   const bool own = message->getFrom().size() == 0;
   switch (message->which()) {
-    case wire::Control::PREPARED: return onPrepared(child);
+    case wire::Control::PREPARED:
+      return child.part == Part::spare ? spares_.prepared(child) : onPrepared(child);
     case wire::Control::HANDED_OVER: return onHandedOver(child);
     case wire::Control::READY:
       if (own) onReady(child, message);
@@ -331,6 +364,7 @@ void Supervisor::onReady(Child& child, wire::ReceivedControl& message) {
   child.ready = true;
   if (child.spec.watchdog > Duration::zero()) watchHealth(child);
   tellUp(child);
+  provideSpares(child);
   if (upgrades_.contains(child.key)) return upgraded(child);
   const auto ready = message->getReady();
   apply(core_.ready(Clock::now(), child.key, child.incarnation,

@@ -18,8 +18,10 @@
 #include "os/limits.h"
 #include "supervision/child.h"
 #include "supervision/core.h"
+#include "supervision/launcher.h"
 #include "supervision/log.h"
 #include "supervision/output_relay.h"
+#include "supervision/spares.h"
 #include "wire/control_message.h"
 
 namespace troupe::supervision {
@@ -91,6 +93,7 @@ class Supervisor {
   void act(const CancelTimer& action);
   void act(const Answer& action);
   void act(const Report& action);
+  void writeLog();
   void act(const Forget& action);
   void act(const BecameReady& action);
   void act(const Finish& action);
@@ -99,6 +102,8 @@ class Supervisor {
   void claim(Child& child, bool takesOver = false);
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
+  LaunchOrder orderFor(Child& child, wire::GrantedEnds ends, os::Fd image);
+  void relayOutput(Child& child);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
@@ -116,6 +121,14 @@ class Supervisor {
   void onEnd(Child& child, const os::ProcessEnd& end);
   void finishEnd(Child& child, const ExitReason& reason);
   void tellEnded(const Child& child, const ExitReason& reason);
+
+  // supervisor_spares.cc
+  SparePlace placeOf(const Child& child) const;
+  void provideSpares(const Child& child);
+  bool launchSpare(Child& spare);
+  Child* replaceBySpare(Child& child);
+  void call(Child& spare, wire::ReceivedControl& granted);
+  void onSpareEnded(Child& spare, const ExitReason& reason);
 
   // upgrade.cc
   void beginUpgrade(const Asked& asked, const std::string& id, const std::string& file);
@@ -145,12 +158,14 @@ class Supervisor {
   OutputRelay out_;
   OutputRelay err_;
   Log log_;
+  std::vector<Report> toLog_;
   Core core_;
   os::OutOfMemoryWatch outOfMemory_;
   std::unordered_map<ChildKey, std::unique_ptr<Child>> children_;
   std::unordered_map<pid_t, Child*> byPid_;
   std::unordered_map<std::string, Child*> byId_;
   std::unordered_map<std::uint64_t, Child*> claims_;
+  Spares spares_;
   std::unordered_map<ChildKey, Upgrade> upgrades_;
   std::unordered_map<pid_t, std::unique_ptr<Child>> retired_;
   std::unordered_map<ChildKey, Maker> makers_;

@@ -63,6 +63,7 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   child.lane->receivePending();
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
   const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
+  if (child.part == Part::spare) return onSpareEnded(child, reason);
   if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
 }
 

@@ -47,6 +47,7 @@ WrittenTicket writeTicket(Ticket& ticket) {
   root.setDesk(assignment.ends.desk.get());
   root.setArena(assignment.ends.arena.get());
   root.setMaxMessageBytes(assignment.maxMessageBytes);
+  root.setSpare(ticket.spare);
   actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
                message);
   auto descriptors = root.initDescriptors(static_cast<unsigned>(message.descriptors().size()));
@@ -100,6 +101,7 @@ std::optional<Ticket> readTicket() {
     ticket.path = wire::toString(root.getPath());
     ticket.declared = wire::toString(root.getDeclared());
     ticket.type = wire::toString(root.getType());
+    ticket.spare = root.getSpare();
     for (const auto each : root.getInherited()) {
       ticket.inherited.push_back({.fd = inherited(each.getDescriptor()).release(), .index = each.getIndex()});
     }

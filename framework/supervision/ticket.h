@@ -21,6 +21,7 @@ struct Ticket {
   std::string path;
   std::string declared;  // the id in the blueprint: of an instance, its template's
   std::string type;      // the class, where the child was added at run time and no blueprint knows it
+  bool spare = false;    // it waits until it is told who it is
   std::vector<InheritedDescriptor> inherited;
   std::vector<std::string> listening;  // Program::listening
   actor::Assignment assignment;

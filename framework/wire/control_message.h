@@ -43,7 +43,8 @@ struct GrantedEnds {
 class ControlMessage {
  public:
   ControlMessage()
-      : message_(std::make_unique<capnp::MallocMessageBuilder>()), root_(message_->initRoot<Control>()) {}
+      : message_(std::make_unique<capnp::MallocMessageBuilder>(kFirstWords)),
+        root_(message_->initRoot<Control>()) {}
   Control::Builder* operator->() { return &root_; }
   Control::Builder root() { return root_; }
   void assign(Control::Reader content) {
@@ -59,6 +60,9 @@ class ControlMessage {
   std::vector<std::byte> encode();
 
  private:
+  // Enough for most. The library's own choice is two pages, which it clears.
+  static constexpr unsigned kFirstWords = 96;
+
   std::unique_ptr<capnp::MallocMessageBuilder> message_;
   Control::Builder root_;
   std::vector<os::Fd> descriptors_;

@@ -27,9 +27,9 @@ const std::vector<std::string> kMembers{"/a", "/m/a",     "/m/b",     "/m/n/a", 
                                         "/z", "/m/n/o/a", "/m/n/o/b", "/m/n/o/pool", "/pool"};
 // All processes below the root.
 const std::vector<std::string> kPaths{
-    "/a",      "/m",       "/m/a",     "/m/b",        "/m/n",          "/m/n/a",        "/m/n/b",
-    "/m/n/o",  "/m/n/o/a", "/m/n/o/b", "/m/n/o/pool", "/m/n/o/pool/1", "/m/n/o/pool/2", "/pool",
-    "/pool/1", "/pool/2",  "/pool/3",  "/z",          "/main"};
+    "/a",       "/m",       "/m/a",        "/m/b",          "/m/n",          "/m/n/a", "/m/n/b",  "/m/n/o",
+    "/m/n/o/a", "/m/n/o/b", "/m/n/o/pool", "/m/n/o/pool/1", "/m/n/o/pool/2", "/pool",  "/pool/1", "/pool/2",
+    "/pool/3",  "/z",       "/z:spare",    "/m/b:spare",    "/pool/*:spare", "/main"};
 const std::vector<std::string> kSupervisors{"/m", "/m/n", "/m/n/o", "/m/n/o/pool", "/pool"};
 
 // Calls the others, one after the other, for as long as it lives.
@@ -85,14 +85,15 @@ int runTheApp(int argc, char** argv) {
   app.supervise(lasting);
   app.child<Caller>("a", {}, true);
   auto& m = app.supervisor("m", lasting);
-  m.child<Caller>("a", {}, true).child<Caller>("b", {}, true);
+  m.child<Caller>("a", {}, true).child<Caller>("b", {.spares = 1}, true);
   auto& n = m.supervisor("n", {.strategy = troupe::Strategy::restForOne, .maxRestarts = kMany});
   n.child<Caller>("a", {}, true).child<Caller>("b", {.name = "famous"}, false);
   auto& o = n.supervisor("o", {.strategy = troupe::Strategy::oneForAll, .maxRestarts = kMany});
   o.child<Caller>("a", {}, true)
       .child<Caller>("b", {}, false)
       .pool<Caller>("pool", {.size = 2, .maxRestarts = kMany}, false);
-  app.pool<Caller>("pool", {.size = 3, .maxRestarts = kMany}, true).child<Caller>("z", {}, false);
+  app.pool<Caller>("pool", {.size = 3, .spares = 1, .maxRestarts = kMany}, true)
+      .child<Caller>("z", {.spares = 1}, false);
   app.main([](troupe::Self& self) -> troupe::Task<> {
     Console console;
     std::map<std::string, troupe::Ref<chaos::Member>> known;

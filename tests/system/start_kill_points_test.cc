@@ -51,12 +51,14 @@ class CounterActor final : public troupe::Actor<CounterActor, chaos::Counter> {
 };
 
 bool byExec() { return std::getenv("TROUPE_TEST_EXEC") != nullptr; }
+bool hasSpare() { return std::getenv("TROUPE_TEST_SPARE") != nullptr; }
 
 void tree(troupe::App& app) {
   app.supervise({.maxRestarts = 1000});
   auto& group = app.supervisor("group", {.maxRestarts = 1000});
-  group.child<CounterActor>(
-      "counter", {.onCrash = OnCrash::retry(10), .launch = byExec() ? Launch::exec : Launch::fork});
+  group.child<CounterActor>("counter", {.onCrash = OnCrash::retry(10),
+                                        .launch = byExec() ? Launch::exec : Launch::fork,
+                                        .spares = hasSpare() ? 1U : 0U});
 }
 
 // Every process has its place, and each place one process.
@@ -66,7 +68,16 @@ bool isWhole(pid_t root) {
     if (process.pid != root) paths.push_back(process.path());
   }
   std::ranges::sort(paths);
-  return paths == std::vector<std::string>{"/group", "/group/counter", "/main"};
+  std::vector<std::string> places{"/group", "/group/counter", "/main"};
+  if (hasSpare()) places.insert(places.begin() + 2, "/group/counter:spare");
+  return paths == places;
+}
+
+// One that sleeps has said that it waits.
+bool spareWaits(pid_t root) {
+  return std::ranges::any_of(processesBelow(root), [](const Process& process) {
+    return process.path() == "/group/counter:spare" && process.state == 'S';
+  });
 }
 
 Task<> count(Self& self, std::string ticket, unsigned deaths) {
@@ -77,17 +88,20 @@ Task<> count(Self& self, std::string ticket, unsigned deaths) {
     }
     return true;
   };
+  const pid_t root = ::getppid();
   std::uint64_t sent = 0;
+  const auto spareIsThere = [root] { return !hasSpare() || spareWaits(root); };
   while (sent < kMessages || !over()) {
+    // For the next death to need.
+    co_await until(self, "a spare that waits", spareIsThere);
     co_await counter.record(1, ++sent);
     // Not faster than they are handled: so there is one in hand for each death.
-    if (sent % 3 == 0) co_await counter.counted(1);
+    if (sent % 3 == 0 || hasSpare()) co_await counter.counted(1);
   }
   const auto counted = co_await counter.counted(1);
   EXPECT_EQ(counted->getReceived(), sent);
   EXPECT_EQ(counted->getLast(), sent);
   EXPECT_EQ(counted->getAgain(), 0U);
-  const pid_t root = ::getppid();
   co_await until(self, "one process at each place", [root] { return isWhole(root); });
 }
 
@@ -101,7 +115,7 @@ class StartKillPoints : public testing::TestWithParam<std::string_view> {
 #endif
   }
   // The deaths that are named.
-  static void live(const std::vector<std::string>& kills, bool exec) {
+  static void live(const std::vector<std::string>& kills, bool exec, bool spare = false) {
     const std::string ticket =
         std::filesystem::temp_directory_path() / ("troupe_start_kills." + std::to_string(::getpid()));
     std::string all;
@@ -116,6 +130,7 @@ class StartKillPoints : public testing::TestWithParam<std::string_view> {
           ::setenv("TROUPE_KILL_AT", all.c_str(), 1);
           ::setenv("TROUPE_KILL_TICKET", ticket.c_str(), 1);
           if (exec) ::setenv("TROUPE_TEST_EXEC", "1", 1);
+          if (spare) ::setenv("TROUPE_TEST_SPARE", "1", 1);
         });
     for (std::size_t i = 0; i < kills.size(); ++i)
       EXPECT_FALSE(std::filesystem::remove(ticket + "." + std::to_string(i)))
@@ -141,6 +156,23 @@ TEST_P(StartKillPoints, KilledThereASupervisorLeavesNoOrphanAndItsActorComesUp) 
 }
 
 INSTANTIATE_TEST_SUITE_P(All, StartKillPoints, testing::ValuesIn(killPointsOf(troupe::os::KillPart::start)),
+                         [](const auto& info) { return std::string(info.param); });
+
+class SpareKillPoints : public StartKillPoints {};
+
+TEST_P(SpareKillPoints, KilledThereTheActorComesUpAndHasASpareAgain) {
+  const std::string point(GetParam());
+  const std::string where = point == "prepared" ? "/group/counter:spare"
+                            : point == "became" ? "/group/counter"
+                                                : "/group";
+  const std::string crash = "begun@/group/counter";
+  for (const bool exec : {false, true}) {
+    live({crash, point + "@" + where}, exec, true);
+    live({crash, point + "@" + where, "begun:6@/group/counter", point + "@" + where}, exec, true);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(All, SpareKillPoints, testing::ValuesIn(killPointsOf(troupe::os::KillPart::spare)),
                          [](const auto& info) { return std::string(info.param); });
 
 }  // namespace tests

@@ -129,6 +129,10 @@ struct ChildSpec {
   Duration watchdog = Duration::zero();
   Launch launch = Launch::fork;
   Output output = Output::prefixed;
+  // So many processes are kept ready to become this child when its process has died: hot spares. Each has forked and has made
+  // what it can without being the actor, and takes the memory of an idle one; the constructor runs when it becomes the actor. At
+  // most 16; none for a template or a temporary child, and none once the child was upgraded.
+  unsigned spares = 0;
   // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
   ShortText name = {};
   // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. Where more actors
@@ -159,6 +163,8 @@ struct SupervisorSpec {
 struct PoolSpec {
   // Workers; 0 is the number of cores that this process may use.
   unsigned size = 0;
+  // Hot spares (ChildSpec::spares) that any of the workers may need.
+  unsigned spares = 0;
   unsigned maxRestarts = 10;
   Duration within = std::chrono::seconds(1);
   // Of each worker:

@@ -69,6 +69,7 @@ void addLarge(Figures& figures);
 void addStarts(Figures& figures);
 void addKills(Figures& figures);
 void addMemory(Figures& figures);
+void addScale(Figures& figures);
 void addEcho(Figures& figures);
 void addFanOut(Figures& figures);
 void addRing(Figures& figures);

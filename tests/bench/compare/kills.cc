@@ -3,7 +3,12 @@
 #include <sys/wait.h>
 
 #include <algorithm>
+#include <chrono>
 #include <csignal>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "tests/bench/compare/figure.h"
@@ -16,6 +21,13 @@ namespace troupe::bench {
 namespace {
 
 std::uint64_t kills() { return effort(100); }
+// Out of the blue: nothing has happened for so long, so cores sleep, caches hold other things, and a spare has been made.
+constexpr std::chrono::milliseconds kQuiet{30};
+
+struct Kills {
+  std::size_t mebibytes = 0;  // held by the program besides
+  bool outOfTheBlue = false;
+};
 
 // What the program holds besides; all of it is touched.
 std::vector<char> ballast(std::size_t mebibytes) {
@@ -62,10 +74,10 @@ Sign ask(const Pipe& there, const Pipe& back, std::uint64_t value) {
   }
 }
 
-double withFork(std::size_t mebibytes) {
+double withFork(Kills how) {
   Pipe there, back;
   os::test::Child supervisor([&]() -> int {
-    const std::vector<char> held = ballast(mebibytes);
+    const std::vector<char> held = ballast(how.mebibytes);
     for (;;) {
       const pid_t worker = ::fork();
       if (worker < 0) failOfSystem("no fork");
@@ -77,6 +89,7 @@ double withFork(std::size_t mebibytes) {
   pid_t worker = ask(there, back, 1).pid;
   std::vector<double> took;
   for (std::uint64_t i = 0; i < kills(); ++i) {
+    if (how.outOfTheBlue) std::this_thread::sleep_for(kQuiet);
     const double before = now();
     ::kill(worker, SIGKILL);
     const pid_t successor = ask(there, back, valueOf(i)).pid;
@@ -101,18 +114,38 @@ Task<pid_t> signOf(Ref<Mortal> worker, std::uint64_t value) {
   co_return static_cast<pid_t>(sign->getPid());
 }
 
-double withActors(std::size_t mebibytes) {
-  const std::vector<char> held = ballast(mebibytes);
+// Of this process's siblings, a hot spare that has nothing to do any more but wait.
+bool spareWaits() {
+  const std::string supervisor = std::to_string(::getppid());
+  std::ifstream children("/proc/" + supervisor + "/task/" + supervisor + "/children");
+  for (pid_t pid = 0; children >> pid;) {
+    std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+    const std::string stat(std::istreambuf_iterator<char>(file), {});
+    if (stat.find(":spare) S ") != std::string::npos) return true;
+  }
+  return false;
+}
+
+// What it says itself has to arrive, too.
+Task<> untilSpareWaits(Self& self) {
+  while (!spareWaits()) co_await self.sleepFor(std::chrono::milliseconds(1));
+  co_await self.sleepFor(std::chrono::milliseconds(5));
+}
+
+double withActors(Kills how, unsigned spares) {
+  const std::vector<char> held = ballast(how.mebibytes);
   return inApp(
-      [](App& app) {
+      [spares](App& app) {
         app.supervise({.maxRestarts = 1'000'000});
-        app.child<Worker>("worker");
+        app.child<Worker>("worker", {.spares = spares});
       },
-      [](Self& self) -> Task<double> {
+      [how, spares](Self& self) -> Task<double> {
         auto ref = co_await self.find<Mortal>("worker");
         pid_t worker = co_await signOf(ref, 1);
         std::vector<double> took;
         for (std::uint64_t i = 0; i < kills(); ++i) {
+          if (how.outOfTheBlue) co_await self.sleepFor(kQuiet);
+          if (spares > 0) co_await untilSpareWaits(self);
           const double before = now();
           ::kill(worker, SIGKILL);
           const pid_t successor = co_await signOf(ref, valueOf(i));
@@ -127,11 +160,18 @@ double withActors(std::size_t mebibytes) {
 }  // namespace
 
 void addKills(Figures& figures) {
-  figures.push_back({"SIGKILL to answer", "fork loop, pipes", "us", [] { return withFork(0); }});
-  figures.push_back({"SIGKILL to answer", "Troupe", "us", [] { return withActors(0); }});
-  figures.push_back(
-      {"SIGKILL to answer, 256 MiB held", "fork loop, pipes", "us", [] { return withFork(256); }});
-  figures.push_back({"SIGKILL to answer, 256 MiB held", "Troupe", "us", [] { return withActors(256); }});
+  for (const bool outOfTheBlue : {false, true}) {
+    for (const std::size_t held : {0, 256}) {
+      const Kills how{held, outOfTheBlue};
+      const std::string workload =
+          std::string(outOfTheBlue ? "SIGKILL out of the blue" : "SIGKILL to answer") +
+          (held == 0 ? "" : ", " + std::to_string(held) + " MiB held");
+      figures.push_back({workload, "fork loop, pipes", "us", [how] { return withFork(how); }});
+      figures.push_back({workload, "Troupe", "us", [how] { return withActors(how, 0); }});
+      if (outOfTheBlue)
+        figures.push_back({workload, "Troupe, with a hot spare", "us", [how] { return withActors(how, 1); }});
+    }
+  }
 }
 
 }  // namespace troupe::bench

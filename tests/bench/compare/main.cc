@@ -72,6 +72,7 @@ Figures allFigures(bool peers) {
   addStarts(figures);
   addKills(figures);
   addMemory(figures);
+  addScale(figures);
   addEcho(figures);
   addFanOut(figures);
   addRing(figures);

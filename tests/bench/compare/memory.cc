@@ -7,6 +7,7 @@
 #include "os/limits.h"
 #include "tests/bench/compare/figure.h"
 #include "tests/bench/compare/in_app.h"
+#include "tests/bench/compare/memory.h"
 #include "tests/bench/compare/raw_pipe.h"
 #include "tests/unit/os/children.h"
 
@@ -16,7 +17,7 @@ namespace {
 
 std::uint64_t processes() { return effort(1000); }
 
-double privateKiB(int pid) {
+double privateKiBOf(int pid) {
   std::ifstream file("/proc/" + std::to_string(pid) + "/smaps_rollup");
   double sum = 0;
   int found = 0;
@@ -31,12 +32,15 @@ double privateKiB(int pid) {
   return sum;
 }
 
-// Of each, on average.
+}  // namespace
+
 double privateKiB(const std::vector<int>& pids) {
   double sum = 0;
-  for (const int pid : pids) sum += privateKiB(pid);
+  for (const int pid : pids) sum += privateKiBOf(pid);
   return sum / static_cast<double>(pids.size());
 }
+
+namespace {
 
 double withFork() {
   os::raiseDescriptorLimit();

@@ -204,6 +204,7 @@ TEST(Specs, ComeOutAsTheyWentIn) {
   spec.name = "clock";
   spec.mailboxBytes = 1 << 20;
   spec.maxMessageBytes = 1 << 22;
+  spec.spares = 3;
 
   capnp::MallocMessageBuilder message;
   actor::write(message.initRoot<wire::SpecData>(), spec);
@@ -219,6 +220,7 @@ TEST(Specs, ComeOutAsTheyWentIn) {
   EXPECT_EQ(read.name, spec.name);
   EXPECT_EQ(read.mailboxBytes, spec.mailboxBytes);
   EXPECT_EQ(read.maxMessageBytes, spec.maxMessageBytes);
+  EXPECT_EQ(read.spares, spec.spares);
 }
 
 TEST(Specs, FlagsChangeWhatARunningSupervisorCanChangeAndNothingElse) {

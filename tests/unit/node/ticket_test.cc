@@ -45,6 +45,7 @@ TEST_F(TicketTest, WhatWasWrittenIsRead) {
   ticket.assignment.ends.desk = os::Fd(::dup(0));
   ticket.assignment.ends.arena = os::Fd(::dup(0));
   ticket.assignment.maxMessageBytes = 1000;
+  ticket.spare = true;
   ticket.assignment.arguments = {std::int64_t{5}, std::string("text"),
                                  ownDescriptor(DescriptorArgument::Kind::stream, ::dup(0))};
   ticket.inherited = {{.fd = ::dup(0), .index = 4}};
@@ -68,6 +69,7 @@ TEST_F(TicketTest, WhatWasWrittenIsRead) {
   EXPECT_TRUE(read->assignment.ends.desk.valid());
   EXPECT_TRUE(read->assignment.ends.arena.valid());
   EXPECT_EQ(read->assignment.maxMessageBytes, 1000U);
+  EXPECT_TRUE(read->spare);
   ASSERT_EQ(read->assignment.arguments.size(), 3U);
   EXPECT_EQ(std::get<std::string>(read->assignment.arguments[1]), "text");
   ASSERT_EQ(read->inherited.size(), 1U);

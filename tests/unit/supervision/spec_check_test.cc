@@ -66,6 +66,10 @@ TEST(OtpSupervisor, sup_start_map_faulty_specs) {
   EXPECT_TRUE(names(ofSpec({.stop = Stop::within(-1ms)}), "stop.limit is -1ms"));
   EXPECT_TRUE(names(ofSpec({.readyWithin = 0s}), "readyWithin is 0s"));
   EXPECT_TRUE(names(ofSpec({.watchdog = -1s}), "watchdog is -1s"));
+  EXPECT_EQ(ofSpec({.spares = 16}), "accepted");
+  EXPECT_TRUE(names(ofSpec({.spares = 17}), "spares is 17"));
+  EXPECT_TRUE(names(ofSpec({.restart = Restart::temporary, .spares = 1}), "never restarted"));
+  EXPECT_TRUE(names(ofChild({.id = "a", .spec = {.spares = 1}, .isTemplate = true}), "spares is 1"));
   EXPECT_TRUE(names(ofSpec({.maxMessageBytes = (512U << 20) + 1}), "maxMessageBytes is 536870913"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = -1s}}), "backOff.first is -1s"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = 60s, .limit = 30s}}), "backOff.limit is 30s"));

@@ -1,0 +1,106 @@
+#include "supervision/spares.h"
+
+#include <algorithm>
+#include <csignal>
+#include <utility>
+
+namespace troupe::supervision {
+
+namespace {
+
+constexpr Duration kPace = std::chrono::milliseconds(20);
+constexpr Duration kSlowest = std::chrono::seconds(5);
+
+auto is(const Child& child) {
+  return [&child](const std::unique_ptr<Child>& each) { return each.get() == &child; };
+}
+
+}  // namespace
+
+Spares::Spares(loop::Loop& loop, std::function<bool(Child&)> launch)
+    : loop_(loop), launch_(std::move(launch)) {}
+
+void Spares::provide(SparePlace place, const Child& child) {
+  if (closed_) return;
+  Group& group = groups_[place];
+  group.key = child.key;
+  group.path = child.path;
+  group.spec = child.spec;
+  group.blueprint = child.blueprint;
+  if (group.pace == Duration::zero()) group.pace = kPace;
+  makeSoon(group);
+}
+
+void Spares::makeSoon(Group& group) {
+  if (group.spares.size() >= group.spec.spares) return;
+  if (!group.timer) group.timer = std::make_unique<loop::Timer>(loop_, [this, &group] { makeOne(group); });
+  group.timer->startIn(group.pace);
+}
+
+void Spares::makeOne(Group& group) {
+  if (group.spares.size() >= group.spec.spares) return;
+  auto spare = std::make_unique<Child>();
+  spare->key = group.key;
+  spare->path = group.path;
+  spare->spec = group.spec;
+  spare->blueprint = group.blueprint;
+  spare->part = Part::spare;
+  if (launch_(*spare)) {
+    group.spares.push_back(std::move(spare));
+  } else {
+    group.pace = std::min(2 * group.pace, kSlowest);
+  }
+  makeSoon(group);
+}
+
+void Spares::prepared(Child& spare) { spare.ready = true; }
+
+std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
+  const auto found = groups_.find(place);
+  if (found == groups_.end()) return nullptr;
+  Group& group = found->second;
+  const auto one = std::ranges::find_if(group.spares, [&](const std::unique_ptr<Child>& spare) {
+    // Nobody has reaped it yet, but the kernel may have ended it.
+    return spare->ready && !spare->lane->closed() && !os::hasEnded(spare->pid) &&
+           spare->spec.launch == spec.launch && spare->spec.output == spec.output;
+  });
+  if (one == group.spares.end()) return nullptr;
+  std::unique_ptr<Child> taken = std::move(*one);
+  group.spares.erase(one);
+  group.pace = kPace;
+  taken->ready = false;
+  taken->part = Part::current;
+  return taken;
+}
+
+void Spares::ended(const Child& spare) {
+  if (std::erase_if(dying_, is(spare)) > 0) return;
+  for (auto& [place, group] : groups_) {
+    if (std::erase_if(group.spares, is(spare)) == 0) continue;
+    group.pace = std::min(2 * group.pace, kSlowest);
+    return makeSoon(group);
+  }
+}
+
+void Spares::endAll(Group& group) {
+  for (std::unique_ptr<Child>& spare : std::exchange(group.spares, {})) {
+    spare->killedFor = ExitReason{.kind = ExitKind::shutdown};
+    os::sendSignal(spare->pid, SIGKILL);
+    dying_.push_back(std::move(spare));
+  }
+}
+
+void Spares::drop(SparePlace place) {
+  const auto found = groups_.find(place);
+  if (found == groups_.end()) return;
+  endAll(found->second);
+  groups_.erase(found);
+}
+
+void Spares::close() {
+  closed_ = true;
+  for (auto& [place, group] : groups_) endAll(group);
+  groups_.clear();
+}
+
+}  // namespace troupe::supervision

@@ -1,0 +1,71 @@
+// Hot spares at work: made for those of the children that are to have some, and called when a child is to be started.
+#include "os/kill_point.h"
+#include "supervision/supervisor.h"
+
+namespace troupe::supervision {
+
+SparePlace Supervisor::placeOf(const Child& child) const {
+  return setup_.blueprint->role == wire::Role::pool ? 0 : child.key;
+}
+
+// What was upgraded is started from a program that this process is no copy of.
+void Supervisor::provideSpares(const Child& child) {
+  if (child.spec.spares > 0 && !child.upgraded) spares_.provide(placeOf(child), child);
+}
+
+bool Supervisor::launchSpare(Child& spare) {
+  if (!makers_.contains(spare.key)) return false;
+  if (setup_.blueprint->role == wire::Role::pool) spare.path = pathBelow(setup_.path, "*");
+  try {
+    launchChild(spare, {}, {});
+    return true;
+  } catch (const Error& error) {
+    log_.warning(sparePath(spare.path) + ": " + error.message());
+    if (spare.pid != 0) byPid_.erase(spare.pid);
+    return false;
+  }
+}
+
+// The spare is that child from here on. Null where there is none, and nothing has changed.
+Child* Supervisor::replaceBySpare(Child& child) {
+  if (child.upgraded || child.spec.spares == 0) return nullptr;
+  auto spare = spares_.take(placeOf(child), child.spec);
+  if (!spare) return nullptr;
+  spare->key = child.key;
+  spare->incarnation = child.incarnation;
+  spare->id = child.id;
+  spare->path = child.path;
+  spare->spec = child.spec;
+  spare->blueprint = child.blueprint;
+  spare->actor = child.actor;
+  spare->generation = child.generation;
+  Child& placed = *spare;
+  byId_[placed.id] = &placed;
+  children_.at(placed.key) = std::move(spare);
+  os::killPoint("spareTaken");
+  return &placed;
+}
+
+void Supervisor::call(Child& spare, wire::ReceivedControl& granted) {
+  wire::ControlMessage message;
+  auto become = message->initBecome();
+  become.setPath(spare.path.c_str());
+  become.setActor(spare.actor);
+  become.setGeneration(spare.generation);
+  become.setMaxMessageBytes(spare.spec.maxMessageBytes);
+  for (os::Fd& descriptor : granted.descriptors())
+    if (descriptor.valid()) message.attach(std::move(descriptor));
+  spare.lane->send(std::move(message));
+  os::killPoint("spareCalled");
+  relayOutput(spare);
+}
+
+// Nobody's restart: another one takes its place.
+void Supervisor::onSpareEnded(Child& spare, const ExitReason& reason) {
+  byPid_.erase(spare.pid);
+  if (!spare.killedFor)
+    log_.info(sparePath(spare.path) + " ended (" + reason.toString() + ") and is replaced");
+  spares_.ended(spare);
+}
+
+}  // namespace troupe::supervision
