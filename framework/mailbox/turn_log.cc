@@ -62,8 +62,9 @@ std::vector<TurnLog::Unsent> TurnLog::takeUnsent() {
                       .bytes = {walk.bytes().begin(), walk.bytes().end()}});
   }
   // A message that was moved stands behind those that were said after it.
-  std::stable_sort(unsent.begin(), unsent.end(),
-                   [](const Unsent& a, const Unsent& b) { return a.ordinal < b.ordinal; });
+  std::sort(unsent.begin(), unsent.end(), [](const Unsent& a, const Unsent& b) {
+    return std::pair(a.ordinal, a.place) < std::pair(b.ordinal, b.place);
+  });
   counted_ = true;
   trim();
   return unsent;
@@ -86,6 +87,7 @@ void TurnLog::takePacket(const LogWalk& walk, std::vector<Unsent>& unsent) {
                       .to = {record.subject, static_cast<wire::Lane>(record.lane)},
                       .sequence = record.sequence == 0 ? 0 : record.sequence + count,
                       .ordinal = record.ordinal,
+                      .place = count,
                       .deadline = record.deadline,
                       .bytes = {messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(size)}});
     messages = messages.subspan(size);

@@ -43,6 +43,7 @@ class TurnLog {
     Destination to;
     std::uint64_t sequence = 0;
     std::uint64_t ordinal = 0;
+    unsigned place = 0;  // among those of its packet
     std::int64_t deadline = 0;
     std::vector<std::byte> bytes;
   };
