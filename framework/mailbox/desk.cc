@@ -95,9 +95,20 @@ bool Desk::openNextSlot() {
 std::optional<std::size_t> Desk::freeSlot() {
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
     const wire::PacketHeader& header = memory_.header(i);
-    if (header.bytes == 0 || holds(doneOf(memory_.slots[i]), header.messages)) return i;
+    const bool over = header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages);
+    if (header.bytes == 0 || over) return i;
   }
   return std::nullopt;
+}
+
+// What is done lies there no longer: were this process to die, the blocks of its large messages would be freed once more, in arenas
+// whose memory has been given back.
+void Desk::tidy() {
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    wire::PacketHeader& header = memory_.header(i);
+    if (header.bytes != 0 && header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages))
+      header.bytes = 0;
+  }
 }
 
 // Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them.
@@ -112,6 +123,7 @@ bool Desk::readSome() {
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) {
       crowd_.over();
+      if (packets == 0) tidy();
       break;
     }
     os::killPoint("packetRead");

@@ -76,6 +76,7 @@ class Desk {
   bool openNextSlot();
   std::optional<std::size_t> freeSlot();
   bool readSome();
+  void tidy();
   bool open(std::size_t slot);
   void clear(std::size_t slot);
 

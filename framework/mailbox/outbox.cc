@@ -44,15 +44,22 @@ void Outbox::resend() {
     blocks.insert(blocks.end(), its.begin(), its.end());
   }
   if (owner_.arena != nullptr) owner_.arena->recover(blocks);
-  // All get their numbers now, in their order: those of a packet share a record, which has only the first one's.
+  // All get their numbers now, in their order. Those of a packet share a record, which has only the first one's: so all of them are
+  // taken before it says that.
   std::uint64_t number = 0;
   TurnLog::Handle numbered = TurnLog::kNoRecord;
-  for (const TurnLog::Unsent& unsent : all) {
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const TurnLog::Unsent& unsent = all[i];
     Line& line = lineTo(unsent.to);
     const loop::Clock::time_point deadline{loop::Clock::duration(unsent.deadline)};
-    if (unsent.sequence == 0) {
-      number = log_.number(1);
-      if (unsent.handle != numbered) log_.setNumber(unsent.handle, number);
+    if (unsent.sequence == 0 && unsent.handle == numbered) {
+      ++number;
+    } else if (unsent.sequence == 0) {
+      std::size_t count = 1;
+      while (i + count < all.size() && all[i + count].handle == unsent.handle) ++count;
+      number = log_.number(count);
+      log_.setNumber(unsent.handle, number);
+      DeskMemory::barrier();
       numbered = unsent.handle;
     }
     append(line, {unsent.bytes, unsent.handle, unsent.sequence == 0 ? number : unsent.sequence, deadline});
@@ -296,6 +303,7 @@ void Outbox::written(Line& line) {
   packet->inLog = 0;
   packet->first = 0;
   packet->repeats = false;
+  packet->answers = false;
   packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   if (spares_.size() < kMaxWaitingPackets) spares_.push_back(std::move(packet));

@@ -37,16 +37,17 @@ void Outbox::placed(std::size_t bytes) {
   leftToWrite(line);
 }
 
-// What was collected before it was known that several processes read there.
+// What was collected before it was known that several processes read there. All is numbered here and for good: messages of a packet
+// in the log have one number there for all of them, and what comes before another message has a lower number.
 void Outbox::spread(Line& line) {
+  log_.endPacket();
   for (auto& collected : std::exchange(line.packets, {})) {
+    number(*collected);
+    collected->repeats = true;
     if (collected->messages() == 1) {
       line.packets.push_back(std::move(collected));
       continue;
     }
-    // Numbered here and for good: those of a packet in the log have one number there for all of them, and what comes before another
-    // message has a lower number.
-    number(*collected);
     const bool inLog = collected->inLog > 0;
     if (inLog) log_.share(collected->records[0], collected->inLog);
     const auto bytes = finish(*collected);

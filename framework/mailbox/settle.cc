@@ -1,4 +1,5 @@
 #include "mailbox/settle.h"
+#include "mailbox/last_from.h"
 
 #include <algorithm>
 #include <array>
@@ -165,6 +166,8 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   SlotCopy copy;
   for (const auto& [arrival, at] : slots) {
     if (memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
+    // It may have been read, and not been opened.
+    judge(memory, at, copy.packet().header());
     const DeskSlot& slot = memory.slots[at];
     const wire::PacketView& packet = copy.packet();
     const std::uint64_t left =

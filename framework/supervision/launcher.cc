@@ -2,6 +2,7 @@
 
 #include <troupe/error.h>
 
+#include "actor/describe_exception.h"
 #include "os/channel.h"
 #include "os/kill_point.h"
 #include "os/output.h"
@@ -52,6 +53,17 @@ void takeOver(std::vector<Argument>& arguments) {
   }
 }
 
+// Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
+void awaitCall(actor::Assignment& assignment) {
+  try {
+    actor::awaitTakeOver(assignment);
+  } catch (const Error& error) {
+    failToStart(assignment.control, error.message(), error.systemError());
+  } catch (...) {
+    failToStart(assignment.control, actor::describe(std::current_exception()), 0);
+  }
+}
+
 [[noreturn]] void becomeChild(LaunchOrder order, os::Fd control, loop::Loop& loop, os::ChildSettings settings,
                               const Program& program) {
   loop.abandon();
@@ -85,7 +97,7 @@ void takeOver(std::vector<Argument>& arguments) {
     order.ticket.listening = program.listening;
     execChild(std::move(order.ticket), program, order.image);
   }
-  actor::awaitTakeOver(assignment);
+  awaitCall(assignment);
   actor::runActor(std::move(assignment));
 }
 

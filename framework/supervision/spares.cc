@@ -26,18 +26,39 @@ void Spares::provide(SparePlace place, const Child& child) {
   group.key = child.key;
   group.path = child.path;
   group.spec = child.spec;
+  endUseless(group);
   group.blueprint = child.blueprint;
   if (group.pace == Duration::zero()) group.pace = kPace;
   makeSoon(group);
 }
 
+// Those that a change of the spec has left over.
+void Spares::endUseless(Group& group) {
+  auto spares = std::exchange(group.spares, {});
+  for (std::unique_ptr<Child>& spare : spares) {
+    const bool fits = spare->spec.launch == group.spec.launch && spare->spec.output == group.spec.output;
+    if (fits && group.spares.size() < group.spec.spares) {
+      group.spares.push_back(std::move(spare));
+    } else {
+      end(std::move(spare));
+    }
+  }
+}
+
 void Spares::makeSoon(Group& group) {
   if (group.spares.size() >= group.spec.spares) return;
+  const auto now = loop::Clock::now();
   if (!group.timer) group.timer = std::make_unique<loop::Timer>(loop_, [this, &group] { makeOne(group); });
-  group.timer->startIn(group.pace);
+  if (!std::exchange(group.waits, true)) {
+    group.at = nextFree_;
+    nextFree_ = std::max(nextFree_, now + group.pace) + kPace;
+  }
+  group.at = std::max(group.at, now + group.pace);
+  group.timer->startIn(group.at - now);
 }
 
 void Spares::makeOne(Group& group) {
+  group.waits = false;
   if (group.spares.size() >= group.spec.spares) return;
   auto spare = std::make_unique<Child>();
   spare->key = group.key;
@@ -46,6 +67,11 @@ void Spares::makeOne(Group& group) {
   spare->blueprint = group.blueprint;
   spare->part = Part::spare;
   if (launch_(*spare)) {
+    if (spare->spec.readyWithin != kForever) {
+      spare->watchdog =
+          std::make_unique<loop::Timer>(loop_, [pid = spare->pid] { os::sendSignal(pid, SIGKILL); });
+      spare->watchdog->startIn(spare->spec.readyWithin);
+    }
     group.spares.push_back(std::move(spare));
   } else {
     group.pace = std::min(2 * group.pace, kSlowest);
@@ -53,7 +79,10 @@ void Spares::makeOne(Group& group) {
   makeSoon(group);
 }
 
-void Spares::prepared(Child& spare) { spare.ready = true; }
+void Spares::prepared(Child& spare) {
+  spare.ready = true;
+  spare.watchdog.reset();
+}
 
 std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
   const auto found = groups_.find(place);
@@ -82,12 +111,14 @@ void Spares::ended(const Child& spare) {
   }
 }
 
+void Spares::end(std::unique_ptr<Child> spare) {
+  spare->killedFor = ExitReason{.kind = ExitKind::shutdown};
+  os::sendSignal(spare->pid, SIGKILL);
+  dying_.push_back(std::move(spare));
+}
+
 void Spares::endAll(Group& group) {
-  for (std::unique_ptr<Child>& spare : std::exchange(group.spares, {})) {
-    spare->killedFor = ExitReason{.kind = ExitKind::shutdown};
-    os::sendSignal(spare->pid, SIGKILL);
-    dying_.push_back(std::move(spare));
-  }
+  for (std::unique_ptr<Child>& spare : std::exchange(group.spares, {})) end(std::move(spare));
 }
 
 void Spares::drop(SparePlace place) {

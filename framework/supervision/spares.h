@@ -2,7 +2,8 @@
 //
 // State:  made -> prepared, when it has said that it waits -> taken: it is the child from then on, and no spare any more.
 // Place:  a spare serves one child, or any worker of a pool.
-// Pace:   spares are made one by one, and some time after the child has become ready: its start comes first, and one that crashes
+// Limit:  one that has not said that it waits within readyWithin is killed.
+// Pace:   spares are made one by one, of all places, and some time after the child has become ready: its start comes first, and one that crashes
 //         without end costs no more forks than it would without spares. Where spares die unused, the next ones wait ever longer.
 //
 // Threads: the loop's.
@@ -48,15 +49,20 @@ class Spares {
     std::shared_ptr<const Blueprint> blueprint;
     std::vector<std::unique_ptr<Child>> spares;
     Duration pace = {};
+    bool waits = false;               // for its turn
+    loop::Clock::time_point at = {};  // which comes then
     std::unique_ptr<loop::Timer> timer;
   };
   void makeSoon(Group& group);
   void makeOne(Group& group);
+  void endUseless(Group& group);
+  void end(std::unique_ptr<Child> spare);
   void endAll(Group& group);
 
   loop::Loop& loop_;
   std::function<bool(Child&)> launch_;
   std::unordered_map<SparePlace, Group> groups_;
+  loop::Clock::time_point nextFree_ = {};  // turn that nobody has
   // Killed, and not reaped yet.
   std::vector<std::unique_ptr<Child>> dying_;
   bool closed_ = false;

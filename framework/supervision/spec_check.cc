@@ -77,6 +77,8 @@ void checkLifetime(const Checker& check, const Spec& spec) {
 void checkCombination(const Checker& check, const SupervisorSpec& flags, const ChildDeclaration& child) {
   check.require(!child.spec.significant || flags.autoShutdown != AutoShutdown::never, "significant", "true",
                 "the supervisor's autoShutdown is `never`");
+  check.require(!child.isSupervisor || child.spec.spares == 0, "spares", std::to_string(child.spec.spares),
+                "a supervisor can't have any");
   if (!child.isTemplate) return;
   check.require(flags.strategy == Strategy::oneForOne, "each", "true",
                 "templates are allowed with the strategy oneForOne only");

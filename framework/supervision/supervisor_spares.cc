@@ -4,18 +4,26 @@
 
 namespace troupe::supervision {
 
-SparePlace Supervisor::placeOf(const Child& child) const {
-  return setup_.blueprint->role == wire::Role::pool ? 0 : child.key;
-}
+namespace {
+
+// Below a pool there may be others too, which were added at run time.
+bool isWorker(const Child& child) { return child.blueprint->role == wire::Role::poolWorker; }
+
+}  // namespace
+
+SparePlace Supervisor::placeOf(const Child& child) const { return isWorker(child) ? 0 : child.key; }
 
 // What was upgraded is started from a program that this process is no copy of.
 void Supervisor::provideSpares(const Child& child) {
-  if (child.spec.spares > 0 && !child.upgraded) spares_.provide(placeOf(child), child);
+  if (child.upgraded || upgrades_.contains(child.key)) return;
+  if (child.spec.spares > 0) return spares_.provide(placeOf(child), child);
+  // It had some before its spec was changed.
+  if (!isWorker(child)) spares_.drop(child.key);
 }
 
 bool Supervisor::launchSpare(Child& spare) {
   if (!makers_.contains(spare.key)) return false;
-  if (setup_.blueprint->role == wire::Role::pool) spare.path = pathBelow(setup_.path, "*");
+  if (isWorker(spare)) spare.path = pathBelow(setup_.path, "*");
   try {
     launchChild(spare, {}, {});
     return true;
@@ -63,6 +71,7 @@ void Supervisor::call(Child& spare, wire::ReceivedControl& granted) {
 // Nobody's restart: another one takes its place.
 void Supervisor::onSpareEnded(Child& spare, const ExitReason& reason) {
   byPid_.erase(spare.pid);
+  relayOutput(spare);
   if (!spare.killedFor)
     log_.info(sparePath(spare.path) + " ended (" + reason.toString() + ") and is replaced");
   spares_.ended(spare);

@@ -127,7 +127,8 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
 void Supervisor::upgraded(Child& child) {
   Upgrade upgrade = std::move(upgrades_.extract(child.key).mapped());
   child.upgraded = true;
-  spares_.drop(child.key);
+  // Those of a pool are made anew for the workers that are not.
+  spares_.drop(placeOf(child));
   if (upgrade.old) retire(std::move(upgrade.old));
   answer(upgrade.asked, Started{.key = child.key, .id = child.id});
 }

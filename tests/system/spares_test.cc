@@ -1,4 +1,6 @@
 // Hot spares: processes that wait to become an actor whose process has died.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <csignal>
 #include <cstdlib>
@@ -219,6 +221,78 @@ TEST_F(Spares, OfAnOlderProgramAreThrownAway) {
            EXPECT_EQ(std::filesystem::read_symlink("/proc/" + std::to_string(successor) + "/exe"), newer);
            EXPECT_TRUE(waiting("/a:spare").empty());
          });
+}
+
+// --- Whom they serve ---
+
+TEST_F(Spares, OfAChildWhoseSpecNoLongerAsksForThemEnd) {
+  runApp([](troupe::App& app) { one(app, {}); },
+         [](Self& self) -> Task<> {
+           const auto puppet = co_await puppetAt(self, "a");
+           const pid_t spare = co_await spareOf(self, "/a");
+           const std::vector<troupe::NamedChildSpec> specs{{"a", ChildSpec{.spares = 0}}};
+           co_await root().change(specs);
+           EXPECT_NE(co_await successorOf(self, puppet), spare);
+           co_await becomesDead(self, spare);
+         });
+}
+
+TEST_F(Spares, WithAnotherOutputThanTheChildNowHasAreMadeAnew) {
+  runApp([](troupe::App& app) { one(app, {}); },
+         [](Self& self) -> Task<> {
+           const auto puppet = co_await puppetAt(self, "a");
+           const pid_t old = co_await spareOf(self, "/a");
+           const std::vector<troupe::NamedChildSpec> specs{
+               {"a", ChildSpec{.output = troupe::Output::inherited, .spares = 1}}};
+           co_await root().change(specs);
+           EXPECT_NE(co_await successorOf(self, puppet), old);
+           const pid_t fresh = co_await spareOf(self, "/a", old);
+           EXPECT_EQ(co_await successorOf(self, puppet), fresh);
+         });
+}
+
+TEST_F(Spares, OfAPoolServeItsWorkersAndNobodyElseBelowIt) {
+  runApp(
+      [](troupe::App& app) {
+        app.supervise({.maxRestarts = 1000});
+        app.pool<PuppetActor>("pool", {.size = 1, .spares = 1, .maxRestarts = 1000});
+      },
+      [](Self& self) -> Task<> {
+        co_await spareOf(self, "/pool/*");
+        const SupervisorRef pool("/pool");
+        const ChildSpec spec{.spares = 1};
+        co_await pool.startChild<PuppetActor>("other", spec);
+        const pid_t spare = co_await spareOf(self, "/pool/other");
+        const auto other = co_await puppetAt(self, "pool/other");
+        EXPECT_EQ(co_await successorOf(self, other), spare);
+      });
+}
+
+TEST_F(Spares, AreRefusedForASupervisor) {
+  runApp([](troupe::App& app) { app.supervisor("group").child<PuppetActor>("b"); },
+         [](Self&) -> Task<> {
+           const std::vector<troupe::NamedChildSpec> specs{{"group", ChildSpec{.spares = 1}}};
+           try {
+             co_await root().change(specs);
+             ADD_FAILURE() << "it must be refused";
+           } catch (const troupe::Error& error) {
+             EXPECT_EQ(error.kind(), troupe::ErrorKind::invalid);
+             EXPECT_NE(error.message().find("spares"), std::string::npos) << error.message();
+           }
+         });
+}
+
+TEST_F(Spares, ThatCanNotTakeTheirPlaceSayWhy) {
+  const Ended ended = runToEnd([](troupe::App& app) { one(app, {}); },
+                               [](Self& self) -> Task<> {
+                                 const auto puppet = co_await puppetAt(self, "a");
+                                 const pid_t spare = co_await spareOf(self, "/a");
+                                 const rlimit none{.rlim_cur = 5, .rlim_max = 5};
+                                 EXPECT_EQ(::prlimit(spare, RLIMIT_NOFILE, &none, nullptr), 0);
+                                 EXPECT_NE(co_await successorOf(self, puppet), spare);
+                               });
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_EQ(ended.err.find("SIGABRT"), std::string::npos) << ended.err;
 }
 
 }  // namespace tests

@@ -370,6 +370,32 @@ TEST_F(DeskTest, WhereOthersReadTooItTakesOneAtATime) {
   EXPECT_EQ(packetsInPipe(), 2U);
 }
 
+TEST_F(DeskTest, ARepetitionThatWasReadAndNotOpenedWasHandled) {
+  const auto say = [this](wire::ActorId from, const std::string& text, std::uint32_t flags) {
+    wire::PacketBuilder builder;
+    builder.append(castOf(text));
+    const auto packet = builder.finish(from, 1, 1, flags);
+    deliver({packet.begin(), packet.end()});
+  };
+  say(7, "once", 0);
+  EXPECT_EQ(handle(), "once");
+  say(8, "other", 0);
+  say(7, "once", wire::kMayRepeat);
+  EXPECT_EQ(handle(), "other");
+  die();
+  settle(memory_);
+  EXPECT_TRUE(takeUnhandled(memory_).empty());
+}
+
+TEST_F(DeskTest, EachPacketWithoutMessagesIsReported) {
+  const wire::PacketHeader header{.bytes = sizeof header, .messages = 0, .sender = 7, .sequence = 1};
+  Bytes empty(sizeof header);
+  std::memcpy(empty.data(), &header, sizeof header);
+  for (int i = 0; i < 10; ++i) deliver(empty);
+  EXPECT_EQ(handle(), "-");
+  EXPECT_EQ(desk_->malformedPackets(), 10U);
+}
+
 // Whatever lies there, the root settles it, and a successor comes to an end with it.
 TEST_F(DeskTest, OfAnyMemoryIsSurvived) {
   die();

@@ -132,5 +132,67 @@ TEST_F(OutboxTest, WhatWasWrittenAndNotNotedIsSentAgainWithItsNumbers) {
   EXPECT_NE(peer.last.flags & wire::kMayRepeat, 0U);
 }
 
+TEST_F(OutboxTest, WhoeverIsKilledWhileItSendsAgainLeavesNumbersInTheirOrder) {
+  Peer peer = wide(9);
+  introduce(peer);
+  makeRun(peer);
+  const os::Fd full = os::openWriteEnd(peer.pipe);
+  const std::byte filler[4096] = {};
+  while (os::writePacket(full.get(), filler, sizeof filler) == os::PipeState::done) {}
+  for (const char* text : {"a", "b", "c"}) EXPECT_TRUE(cast(peer, text));
+  send(peer, castOf("d"));
+
+  TurnLog log(*mapped_, 3);
+  const auto all = log.takeUnsent();
+  ASSERT_EQ(all.size(), 4U);
+  Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
+  log.reload();
+  successor.resend();
+  // Nothing has left.
+  TurnLog next(*mapped_, 4);
+  std::uint64_t last = 0;
+  for (const auto& unsent : next.takeUnsent()) {
+    EXPECT_GT(unsent.sequence, last);
+    last = unsent.sequence;
+  }
+  EXPECT_EQ(next.number(1), last + 1);
+}
+
+TEST_F(OutboxTest, PacketsThatHeldAnswersAreUsedForCastsAgain) {
+  std::vector<Peer> callers;
+  for (wire::ActorId i = 0; i < 5; ++i)
+    callers.emplace_back(20 + i, wire::Lane::reply, std::size_t{64} << 10);
+  for (const Peer& caller : callers) answer(caller, 1);
+  for (Peer& caller : callers) introduce(caller);
+  for (Peer& caller : callers) EXPECT_EQ(caller.read().size(), 1U);
+  Peer peer = wide(9);
+  introduce(peer);
+  makeRun(peer);
+  while (cast(peer, std::string(1000, 'x'))) {}
+  ASSERT_TRUE(runUntil(loop_, [&] {
+    peer.readAll();
+    return outbox_.waitingPackets() == 0;
+  }));
+  answer(callers[0], 2);
+  outbox_.flush();
+  EXPECT_EQ(callers[0].read().size(), 1U);
+}
+
+TEST_F(OutboxTest, WhatIsSpreadForAPoolIsNumberedInItsOrder) {
+  Peer peer = wide(9);
+  for (const std::string& text : {std::string(3000, 'A'), std::string(2000, 'B'), std::string("C")})
+    send(peer, castOf(text));
+  introduce(peer, true);
+  outbox_.flush();
+  std::uint64_t last = 0;
+  for (const char first : {'A', 'B', 'C'}) {
+    const auto texts = peer.read();
+    ASSERT_EQ(texts.size(), 1U);
+    EXPECT_EQ(texts[0][0], first);
+    EXPECT_GT(peer.last.sequence, last);
+    last = peer.last.sequence;
+  }
+}
+
 }  // namespace
 }  // namespace troupe::mailbox
