@@ -137,13 +137,6 @@ bool Outbox::joins(const Line& line, const Item& item) {
   return last.repeats && item.number == last.first + last.content.messages();
 }
 
-std::unique_ptr<Outbox::Packet> Outbox::newPacket() {
-  if (spares_.empty()) return std::make_unique_for_overwrite<Packet>();
-  auto packet = std::move(spares_.back());
-  spares_.pop_back();
-  return packet;
-}
-
 void Outbox::append(Line& line, const Item& item) {
   if (!joins(line, item) || !line.packets.back()->content.append(item.message)) {
     auto packet = newPacket();

@@ -1,4 +1,5 @@
 // Packets that are more than a queue of what was sent: those that grow in the log, and those of messages that go one by one.
+#include <memory>
 #include <utility>
 
 #include "mailbox/outbox.h"
@@ -7,6 +8,13 @@
 #include "wire/message.h"
 
 namespace troupe::mailbox {
+
+std::unique_ptr<Outbox::Packet> Outbox::newPacket() {
+  if (spares_.empty()) return std::make_unique_for_overwrite<Packet>();
+  auto packet = std::move(spares_.back());
+  spares_.pop_back();
+  return packet;
+}
 
 std::byte* Outbox::placeInNew(Destination to, std::size_t bytes) {
   // Only one grows at a time. Where several are sent to in turns, their packets are filled from copies: or each would leave when

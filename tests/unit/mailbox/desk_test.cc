@@ -382,8 +382,7 @@ TEST_F(DeskTest, ARepetitionThatWasReadAndNotOpenedWasHandled) {
   say(8, "other", 0);
   say(7, "once", wire::kMayRepeat);
   EXPECT_EQ(handle(), "other");
-  die();
-  settle(memory_);
+  restart();
   EXPECT_TRUE(takeUnhandled(memory_).empty());
 }
 
