@@ -168,7 +168,7 @@ std::optional<BytesMasks> bytesMasks(Node node) {
 std::string checkCode(const EdgeContext& context, NodeId type, Brand brand, const std::string& reader) {
   const auto function = context.checks.functionFor(type, brand);
   if (function.empty()) return "NothingToCheck{}";
-  const auto deep = str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
+  auto deep = str("[](const ", reader, "& in) { ", context.checksNamespace, "::", function, "(in); }");
   const auto masks = bytesMasks(context.schema.node(type));
   if (!masks) return deep;
   return str("bytesCheck<0x", hex(masks->text), ", 0x", hex(masks->data), ">(", deep, ")");
