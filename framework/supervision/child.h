@@ -58,6 +58,16 @@ struct Child {
   Part part = Part::current;
 
   bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
+  // Another process of the same child: who it is, and nothing of what the other has come to.
+  void becomeLike(const Child& other) {
+    key = other.key;
+    incarnation = other.incarnation;
+    id = other.id;
+    path = other.path;
+    spec = other.spec;
+    blueprint = other.blueprint;
+    actor = other.actor;
+  }
 };
 
 // Why a process ended: pure, from what the kernel says, what it said itself, and what was done to it.

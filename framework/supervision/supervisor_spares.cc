@@ -39,13 +39,7 @@ Child* Supervisor::replaceBySpare(Child& child) {
   if (child.upgraded || child.spec.spares == 0) return nullptr;
   auto spare = spares_.take(placeOf(child), child.spec);
   if (!spare) return nullptr;
-  spare->key = child.key;
-  spare->incarnation = child.incarnation;
-  spare->id = child.id;
-  spare->path = child.path;
-  spare->spec = child.spec;
-  spare->blueprint = child.blueprint;
-  spare->actor = child.actor;
+  spare->becomeLike(child);
   spare->generation = child.generation;
   Child& placed = *spare;
   byId_[placed.id] = &placed;

@@ -48,13 +48,7 @@ void Supervisor::beginUpgrade(const Asked& asked, const std::string& id, const s
   if (file.empty()) throw Error(ErrorKind::invalid, what + "no program is named");
   os::Fd image = openImage(what, file);
   auto next = std::make_unique<Child>();
-  next->key = child.key;
-  next->incarnation = child.incarnation;
-  next->id = child.id;
-  next->path = child.path;
-  next->spec = child.spec;
-  next->blueprint = child.blueprint;
-  next->actor = child.actor;
+  next->becomeLike(child);
   next->part = Part::understudy;
   Upgrade& upgrade = upgrades_[child.key];
   upgrade.asked = asked;
