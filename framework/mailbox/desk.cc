@@ -49,6 +49,7 @@ Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault, bool alone)
 void Desk::reload() {
   extent_.fill(kPageBytes);
   open_ = full_ = false;
+  hadLarge_ = true;
 }
 
 std::optional<Desk::Message> Desk::next() {
@@ -64,7 +65,9 @@ std::optional<Desk::Message> Desk::next() {
                             .sender = packet_.header().sender,
                             .generation = packet_.header().generation,
                             .words = packet_.message(index)};
-      if (wire::isLarge(message.words) && gate_ && !gate_(message)) {
+      const bool large = wire::isLarge(message.words);
+      hadLarge_ = hadLarge_ || large;
+      if (large && gate_ && !gate_(message)) {
         keptBack_ = true;
         --index_;
         return std::nullopt;
@@ -104,10 +107,15 @@ std::optional<std::size_t> Desk::freeSlot() {
 // What is done lies there no longer: were this process to die, the blocks of its large messages would be freed once more, in arenas
 // whose memory has been given back.
 void Desk::tidy() {
+  hadLarge_ = false;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
     wire::PacketHeader& header = memory_.header(i);
-    if (header.bytes != 0 && header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages))
+    if (header.bytes == 0) continue;
+    if (header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages)) {
       header.bytes = 0;
+    } else {
+      hadLarge_ = true;  // maybe
+    }
   }
 }
 
@@ -123,7 +131,7 @@ bool Desk::readSome() {
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) {
       crowd_.over();
-      if (packets == 0) tidy();
+      if (packets == 0 && hadLarge_) tidy();
       break;
     }
     os::killPoint("packetRead");

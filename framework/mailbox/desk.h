@@ -93,6 +93,7 @@ class Desk {
   // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
   std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;
+  bool hadLarge_ = true;  // large messages may lie on the desk: a predecessor's, or some of its own
   Crowd crowd_;
   std::uint64_t malformed_ = 0;
 };
