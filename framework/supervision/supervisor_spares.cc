@@ -1,4 +1,6 @@
 // Hot spares at work: made for those of the children that are to have some, and called when a child is to be started.
+#include <algorithm>
+
 #include "os/kill_point.h"
 #include "supervision/supervisor.h"
 
@@ -22,6 +24,12 @@ void Supervisor::provideSpares(const Child& child) {
 }
 
 bool Supervisor::launchSpare(Child& spare) {
+  // All workers are made alike; the one that was ready last may have been removed.
+  if (isWorker(spare) && !makers_.contains(spare.key)) {
+    const auto other = std::ranges::find_if(
+        makers_, [](const auto& each) { return each.second.blueprint->role == wire::Role::poolWorker; });
+    if (other != makers_.end()) spare.key = other->first;
+  }
   if (!makers_.contains(spare.key)) return false;
   if (isWorker(spare)) spare.path = pathBelow(setup_.path, "*");
   try {

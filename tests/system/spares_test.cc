@@ -268,6 +268,22 @@ TEST_F(Spares, OfAPoolServeItsWorkersAndNobodyElseBelowIt) {
       });
 }
 
+TEST_F(Spares, OfAPoolAreMadeAlsoWhenTheLastOfItsWorkersIsRemoved) {
+  runApp(
+      [](troupe::App& app) {
+        app.supervise({.maxRestarts = 1000});
+        app.pool<PuppetActor>("pool", {.size = 2, .spares = 1, .maxRestarts = 1000});
+      },
+      [](Self& self) -> Task<> {
+        const pid_t spare = co_await spareOf(self, "/pool/*");
+        const SupervisorRef pool("/pool");
+        co_await pool.stop("2");
+        co_await pool.remove("2");
+        kill(spare, SIGKILL);
+        co_await spareOf(self, "/pool/*", spare);
+      });
+}
+
 TEST_F(Spares, AreRefusedForASupervisor) {
   runApp([](troupe::App& app) { app.supervisor("group").child<PuppetActor>("b"); },
          [](Self&) -> Task<> {
@@ -297,12 +313,4 @@ TEST_F(Spares, ThatCanNotTakeTheirPlaceSayWhy) {
 
 }  // namespace tests
 
-int main(int argc, char** argv) {
-  if (std::getenv("TROUPE_TICKET") != nullptr) {
-    troupe::App app(argc, argv);
-    tests::oneByExec(app);
-    return app.run();
-  }
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return tests::runTestsOrBecome(argc, argv, tests::oneByExec); }

@@ -131,7 +131,7 @@ struct ChildSpec {
   Output output = Output::prefixed;
   // So many processes are kept ready to become this child when its process has died: hot spares. Each has forked and has made
   // what it can without being the actor, and takes the memory of an idle one; the constructor runs when it becomes the actor. At
-  // most 16; none for a template or a temporary child, and none once the child was upgraded.
+  // most 16; none for a template, a temporary child or a supervisor, and none once the child was upgraded.
   unsigned spares = 0;
   // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
   ShortText name = {};
