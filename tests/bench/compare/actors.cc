@@ -13,23 +13,6 @@ int trips() { return static_cast<int>(effort(20'000)); }
 // A multiple of 64, and of 4 times that.
 std::uint64_t messages() { return effort(12'000) * 256; }
 
-class Adder final : public Actor<Adder, Sink> {
- public:
-  void take(TakeParams in) {
-    sum_ += firstOf(in.getData());
-    ++messages_;
-  }
-  void total(TotalParams, TotalResults out) {
-    out.setMessages(messages_);
-    out.setSum(sum_);
-  }
-  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
-
- private:
-  std::uint64_t messages_ = 0;
-  std::uint64_t sum_ = 0;
-};
-
 Task<> castAll(Ref<Sink> sink, std::uint64_t messages) {
   std::byte bytes[kMessageBytes] = {};
   for (std::uint64_t i = 0; i < messages; ++i) {

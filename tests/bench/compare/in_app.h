@@ -28,6 +28,25 @@ inline std::uint64_t wordAt(capnp::Data::Reader data, std::size_t at) {
 }
 inline std::uint64_t firstOf(capnp::Data::Reader data) { return wordAt(data, 0); }
 
+// Counts what it gets, and adds up what stands at both ends of it.
+class Adder final : public Actor<Adder, Sink> {
+ public:
+  void take(TakeParams in) {
+    const auto data = in.getData();
+    sum_ += firstOf(data) + wordAt(data, data.size() - sizeof(std::uint64_t));
+    ++messages_;
+  }
+  void total(TotalParams, TotalResults out) {
+    out.setMessages(messages_);
+    out.setSum(sum_);
+  }
+  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
+
+ private:
+  std::uint64_t messages_ = 0;
+  std::uint64_t sum_ = 0;
+};
+
 // Does nothing but answer echo().
 class Echoer final : public Actor<Echoer, Sink> {
  public:

@@ -126,10 +126,10 @@ bool spareWaits() {
   return false;
 }
 
-// What it says itself has to arrive, too.
 Task<> untilSpareWaits(Self& self) {
   while (!spareWaits()) co_await self.sleepFor(std::chrono::milliseconds(1));
-  co_await self.sleepFor(std::chrono::milliseconds(5));
+  // What it has said of it lies before this question.
+  co_await SupervisorRef("/").count();
 }
 
 double withActors(Kills how, unsigned spares) {
@@ -144,8 +144,8 @@ double withActors(Kills how, unsigned spares) {
         pid_t worker = co_await signOf(ref, 1);
         std::vector<double> took;
         for (std::uint64_t i = 0; i < kills(); ++i) {
-          if (how.outOfTheBlue) co_await self.sleepFor(kQuiet);
           if (spares > 0) co_await untilSpareWaits(self);
+          if (how.outOfTheBlue) co_await self.sleepFor(kQuiet);
           const double before = now();
           ::kill(worker, SIGKILL);
           const pid_t successor = co_await signOf(ref, valueOf(i));

@@ -22,24 +22,6 @@ namespace {
 constexpr std::uint64_t kWindow = 4;
 constexpr unsigned kLargeBytes = 1U << 16;
 
-class Counter final : public Actor<Counter, Sink> {
- public:
-  void take(TakeParams in) {
-    const auto data = in.getData();
-    sum_ += firstOf(data) + wordAt(data, data.size() - sizeof(std::uint64_t));
-    ++messages_;
-  }
-  void total(TotalParams, TotalResults out) {
-    out.setMessages(messages_);
-    out.setSum(sum_);
-  }
-  void echo(EchoParams in, EchoResults out) { out.setData(in.getData()); }
-
- private:
-  std::uint64_t messages_ = 0;
-  std::uint64_t sum_ = 0;
-};
-
 Task<Ref<Sink>> findSink(Self& self) {
   auto sink = co_await self.find<Sink>("sink");
   co_return sink.within(kForever);
@@ -94,7 +76,7 @@ const std::map<std::string, Path> kPaths = {
 
 void go(Path path, std::uint64_t count) {
   const auto declare = [](App& app) {
-    app.child<Counter>("sink");
+    app.child<Adder>("sink");
     app.supervisor("workers").each<Echoer>("worker", {.restart = Restart::temporary});
   };
   inApp(declare, [&](Self& self) -> Task<double> {
