@@ -11,6 +11,7 @@
 #include <array>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 
 namespace tests {
@@ -183,6 +184,16 @@ void AppRun::checkNothingLeft() {
     }
     pump(2);
   }
+}
+
+int runTestsOrBecome(int argc, char** argv, const AppRun::Describe& describe) {
+  if (std::getenv("TROUPE_TICKET") != nullptr) {
+    troupe::App app(argc, argv);
+    describe(app);
+    return app.run();
+  }
+  testing::InitGoogleTest(&argc, argv);
+  return RUN_ALL_TESTS();
 }
 
 Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main,

@@ -79,6 +79,10 @@ Ended runToEnd(const AppRun::Describe& describe, const AppRun::Main& main,
 Ended runApp(const AppRun::Describe& describe, const AppRun::Main& main,
              const std::function<void()>& before = {});
 
+// main() of a program whose apps start processes by exec: such a process becomes its part of what is described, any other
+// runs the tests.
+int runTestsOrBecome(int argc, char** argv, const AppRun::Describe& describe);
+
 // The processes whose parent is `pid`, zombies included.
 std::vector<pid_t> childrenOf(pid_t pid);
 // The first word of its title; empty where it has ended.

@@ -177,12 +177,4 @@ INSTANTIATE_TEST_SUITE_P(All, SpareKillPoints, testing::ValuesIn(killPointsOf(tr
 
 }  // namespace tests
 
-int main(int argc, char** argv) {
-  if (std::getenv("TROUPE_TICKET") != nullptr) {
-    troupe::App app(argc, argv);
-    tests::tree(app);
-    return app.run();
-  }
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
-}
+int main(int argc, char** argv) { return tests::runTestsOrBecome(argc, argv, tests::tree); }

@@ -158,12 +158,6 @@ TEST_F(FailedUpgrade, IsNotWhatOneMakesOfItThatSaysItIsReadyTooSoon) {
 }  // namespace tests
 
 int main(int argc, char** argv) {
-  if (std::getenv("TROUPE_TICKET") != nullptr) {
-    if (tests::imageName() == "eager") tests::sayReady();
-    troupe::App app(argc, argv);
-    tests::tree(app);
-    return app.run();
-  }
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  if (std::getenv("TROUPE_TICKET") != nullptr && tests::imageName() == "eager") tests::sayReady();
+  return tests::runTestsOrBecome(argc, argv, tests::tree);
 }

@@ -172,11 +172,5 @@ INSTANTIATE_TEST_SUITE_P(All, UpgradeOfLargeMessages,
 int main(int argc, char** argv) {
   int code = 0;
   if (tests::runAsImage(argc, argv, code)) return code;
-  if (std::getenv("TROUPE_TICKET") != nullptr) {
-    troupe::App app(argc, argv);
-    tests::pumpTree(app);
-    return app.run();
-  }
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  return tests::runTestsOrBecome(argc, argv, tests::pumpTree);
 }

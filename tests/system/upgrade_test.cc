@@ -432,12 +432,6 @@ TEST_F(Upgrade, UnderLoadIsNoticedByNobody) {
 }  // namespace tests
 
 int main(int argc, char** argv) {
-  if (std::getenv("TROUPE_TICKET") != nullptr) {
-    if (tests::version() == "main-dies") return 3;
-    troupe::App app(argc, argv);
-    tests::tree(app);
-    return app.run();
-  }
-  testing::InitGoogleTest(&argc, argv);
-  return RUN_ALL_TESTS();
+  if (std::getenv("TROUPE_TICKET") != nullptr && tests::version() == "main-dies") return 3;
+  return tests::runTestsOrBecome(argc, argv, tests::tree);
 }

@@ -104,6 +104,16 @@ class OutboxTest : public testing::Test {
     outbox_.flush();
     peer.readAll();
   }
+  // A successor sends what lies in the log once more, with these numbers, and says so.
+  void expectSentAgain(Peer& peer, const std::vector<std::string>& texts, std::uint64_t first) {
+    TurnLog log(*mapped_, 3);
+    Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
+    successor.introduced(peer.to, os::openWriteEnd(peer.pipe));
+    successor.resend();
+    EXPECT_EQ(peer.read(), texts);
+    EXPECT_EQ(peer.last.sequence, first);
+    EXPECT_NE(peer.last.flags & wire::kMayRepeat, 0U);
+  }
   // The numbers of the messages that are in the log.
   std::size_t inLog() const {
     std::size_t count = 0;

@@ -122,14 +122,7 @@ TEST_F(OutboxTest, WhatWasWrittenAndNotNotedIsSentAgainWithItsNumbers) {
   record.released = 0;
   EXPECT_EQ(record.sequence, first);
   mapped_->log.extent = LogExtent{0, static_cast<std::uint32_t>(sizeof record + record.bytes)}.packed();
-
-  TurnLog log(*mapped_, 3);
-  Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
-  successor.introduced(peer.to, os::openWriteEnd(peer.pipe));
-  successor.resend();
-  EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
-  EXPECT_EQ(peer.last.sequence, first);
-  EXPECT_NE(peer.last.flags & wire::kMayRepeat, 0U);
+  expectSentAgain(peer, {"a", "b", "c"}, first);
 }
 
 TEST_F(OutboxTest, WhoeverIsKilledWhileItSendsAgainLeavesNumbersInTheirOrder) {

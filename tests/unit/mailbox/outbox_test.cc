@@ -318,14 +318,7 @@ TEST_F(OutboxTest, WhatMayHaveLeftBeforeIsSentWithItsNumberAndSaysSo) {
   std::uint64_t number = first;
   LogWalk walk(mapped_->log);
   while (LogRecord* const record = walk.next()) record->sequence = number++;
-
-  TurnLog log(*mapped_, 3);
-  Outbox successor(loop_, {.actor = 5, .generation = 3}, log, [](Destination) {});
-  successor.introduced(peer.to, os::openWriteEnd(peer.pipe));
-  successor.resend();
-  EXPECT_EQ(peer.read(), (Texts{"a", "b", "c"}));
-  EXPECT_EQ(peer.last.sequence, first);
-  EXPECT_NE(peer.last.flags & wire::kMayRepeat, 0U);
+  expectSentAgain(peer, {"a", "b", "c"}, first);
 }
 
 }  // namespace
