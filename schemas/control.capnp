@@ -236,7 +236,13 @@ struct Control {
       # wire::Lane
     }
     watch @23 :UInt64;
+    watchProcess :group {
+      # One process of an actor: as `watch`, and the answer says whether it has ended before.
+      actor @70 :UInt64;
+      generation @71 :UInt32;
+    }
     unwatch @24 :UInt64;
+    # Both.
     manage @25 :Manage;
 
     # From the root, in answer.
@@ -262,6 +268,12 @@ struct Control {
       # Of an arena: its actor has gone for good, and the arena goes with its last message.
     }
     watching @31 :Void;
+    watched :group {
+      # The answer to `watchProcess`.
+      ended @72 :Bool;
+      reason @73 :ExitReasonData;
+      # Why it has ended, as far as that is known still.
+    }
     managed @32 :Managed;
     failed @33 :ErrorData;
 
@@ -272,6 +284,8 @@ struct Control {
       reason @36 :ExitReasonData;
       final @37 :Bool;
       path @50 :Text;
+      replaced @74 :Bool;
+      # It had handed over to a newer process: nothing has happened to the actor.
     }
     gone :group {
       actor @38 :UInt64;

@@ -80,6 +80,8 @@ ActorProcess::ActorProcess(Assignment assignment)
       requests_(loop_, generation_,
                 [this](wire::ControlMessage message) { control_.send(std::move(message)); }),
       monitors_({.watch = [this](wire::ActorId actor) { watch(actor); },
+                 .watchProcess = [this](wire::ActorId actor,
+                                        std::uint32_t generation) { watchProcess(actor, generation); },
                  .unwatch =
                      [this](wire::ActorId actor) {
                        wire::ControlMessage message;
@@ -266,6 +268,24 @@ void ActorProcess::watch(wire::ActorId actor) {
   });
 }
 
+void ActorProcess::watchProcess(wire::ActorId actor, std::uint32_t generation) {
+  wire::ControlMessage message;
+  auto watch = message->initWatchProcess();
+  watch.setActor(actor);
+  watch.setGeneration(generation);
+  requests_.ask(std::move(message), [this, actor, generation](wire::ReceivedControl& answer) {
+    if (answer->isFailed()) {
+      const Error why = wire::read(answer->getFailed());
+      return monitors_.tell(
+          actor, {.path = {}, .generation = generation, .reason = why.exitReason(), .final = true});
+    }
+    const auto watched = answer->getWatched();
+    if (!watched.getEnded()) return;
+    monitors_.tell(actor, {.path = {}, .generation = generation, .reason = wire::read(watched.getReason())},
+                   true);
+  });
+}
+
 void ActorProcess::onControl(wire::ReceivedControl& message) {
   if (message->getRequest() != 0) {
     requests_.answered(message);
@@ -289,10 +309,12 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
   switch (message->which()) {
     case wire::Control::DOWN: {
       const auto down = message->getDown();
-      return monitors_.tell(down.getActor(), {.path = wire::toString(down.getPath()),
-                                              .generation = down.getGeneration(),
-                                              .reason = wire::read(down.getReason()),
-                                              .final = down.getFinal()});
+      return monitors_.tell(down.getActor(),
+                            {.path = wire::toString(down.getPath()),
+                             .generation = down.getGeneration(),
+                             .reason = wire::read(down.getReason()),
+                             .final = down.getFinal()},
+                            down.getReplaced());
     }
     case wire::Control::GONE: {
       const auto gone = message->getGone();

@@ -73,6 +73,8 @@ class ActorProcess {
   loop::Loop& loop() { return loop_; }
   mailbox::Outbox& outbox() { return outbox_; }
   mailbox::KeptStore& kept() { return kept_; }
+  // What it keeps lies in. Errors: gone, where another process has that now.
+  const os::Fd& keptMemory(const wire::Purpose& what) const;
   Server& server() { return server_; }
   PendingCalls& calls() { return calls_; }
   // Where this actor's large messages are built.
@@ -96,6 +98,7 @@ class ActorProcess {
   void introduce(mailbox::Destination to);
   void closeLane(mailbox::Destination to, const Error& why);
   void watch(wire::ActorId actor);
+  void watchProcess(wire::ActorId actor, std::uint32_t generation);
   void stopAsAsked();
   // upgrade.cc
   void handOver();

@@ -29,6 +29,8 @@ KeptPlace::~KeptPlace() {
 
 void KeptPlace::touch() const { store().touch(*index_); }
 
+bool KeptPlace::touched() const { return store().touched(*index_); }
+
 void KeptPlace::refuseLayout(std::size_t bytes) const {
   throw Error(ErrorKind::invalid, what(name_) + "an earlier process kept " +
                                       std::to_string(predecessor_->value.size()) +

@@ -6,8 +6,9 @@ namespace troupe {
 
 namespace actor {
 
-std::shared_ptr<Monitor::State> Monitors::add(wire::ActorId actor) {
+std::shared_ptr<Monitor::State> Monitors::add(wire::ActorId actor, std::uint32_t process) {
   auto state = std::make_shared<Monitor::State>();
+  state->process = process;
   state->withdrawn = [this, actor] {
     const auto found = watched_.find(actor);
     if (found == watched_.end()) return;
@@ -18,11 +19,15 @@ std::shared_ptr<Monitor::State> Monitors::add(wire::ActorId actor) {
   };
   auto& states = watched_[actor];
   states.push_back(state);
-  if (states.size() == 1) hooks_.watch(actor);
+  if (process != 0) {
+    hooks_.watchProcess(actor, process);
+  } else {
+    hooks_.watch(actor);
+  }
   return state;
 }
 
-void Monitors::tell(wire::ActorId actor, const Down& down) {
+void Monitors::tell(wire::ActorId actor, const Down& down, bool replaced) {
   const auto found = watched_.find(actor);
   if (found == watched_.end()) return;
   // Those told may come and go while they are told.
@@ -30,15 +35,33 @@ void Monitors::tell(wire::ActorId actor, const Down& down) {
   if (down.final) watched_.erase(found);
   for (const auto& weak : states) {
     const auto state = weak.lock();
-    if (!state) continue;
-    state->told.push_back(down);
-    state->final = down.final;
+    if (!state || state->final) continue;
+    if (state->process == 0) {
+      if (replaced) continue;
+      state->told.push_back(down);
+      state->final = down.final;
+    } else {
+      if (!down.final && down.generation != state->process) continue;
+      Down& told = state->told.emplace_back(down);
+      told.generation = state->process;
+      told.final = state->final = true;
+    }
     if (const auto waiting = std::exchange(state->waiting, {})) waiting.resume();
   }
 }
 
 void Monitors::watchAgain() const {
-  for (const auto& [actor, states] : watched_) hooks_.watch(actor);
+  for (const auto& [actor, states] : watched_) {
+    for (const auto& weak : states) {
+      const auto state = weak.lock();
+      if (!state || state->final) continue;
+      if (state->process == 0) {
+        hooks_.watch(actor);
+      } else {
+        hooks_.watchProcess(actor, state->process);
+      }
+    }
+  }
 }
 
 }  // namespace actor

@@ -17,6 +17,7 @@ namespace troupe {
 
 struct Monitor::State {
   std::deque<Down> told;
+  std::uint32_t process = 0;  // only that one is watched; 0: all
   bool final = false;
   std::coroutine_handle<> waiting;
   std::function<void()> withdrawn;
@@ -31,12 +32,15 @@ class Monitors {
  public:
   struct Hooks {
     std::function<void(wire::ActorId)> watch;
+    std::function<void(wire::ActorId, std::uint32_t generation)> watchProcess;
     std::function<void(wire::ActorId)> unwatch;
   };
   explicit Monitors(Hooks hooks) : hooks_(std::move(hooks)) {}
 
-  std::shared_ptr<Monitor::State> add(wire::ActorId actor);
-  void tell(wire::ActorId actor, const Down& down);
+  // All processes of the actor, or the one of that generation.
+  std::shared_ptr<Monitor::State> add(wire::ActorId actor, std::uint32_t process = 0);
+  // `replaced`: that process had handed over before, so that nothing has happened to the actor.
+  void tell(wire::ActorId actor, const Down& down, bool replaced = false);
   // Who was told for this process meanwhile was another one.
   void watchAgain() const;
 

@@ -84,6 +84,13 @@ Monitor Self::monitor(const RefBase& actor) {
   return Monitor(process_->monitors().add(actor.id()));
 }
 
+Monitor Self::monitor(const Caller& process) {
+  if (!process) throw Error(ErrorKind::invalid, "monitoring a process: no process is given");
+  return Monitor(process_->monitors().add(process.actor, process.generation));
+}
+
+Caller Self::caller() const { return actor::Server::currentCaller(); }
+
 void Self::stop(ExitReason reason) { process_->stop(std::move(reason)); }
 
 ActorBase::ActorBase() : self_(actor::ActorProcess::current()) {}

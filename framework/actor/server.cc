@@ -16,6 +16,7 @@ struct Turn::State {
   loop::Clock::time_point deadline = loop::Clock::time_point::max();
   std::optional<wire::OutgoingMessage> outgoing;
   std::optional<std::pair<ErrorKind, std::string>> error;
+  bool answersLater = false;
   Task<> task;
   mailbox::StagedMessages staged;
 
@@ -35,6 +36,13 @@ capnp::AnyPointer::Reader Turn::checkedParams() const { return state_->incoming.
 capnp::AnyPointer::Reader Turn::params() const { return state_->incoming.body(); }
 capnp::AnyPointer::Builder Turn::results() const { return state_->results().body(); }
 void Turn::refuse(std::string_view text) const { state_->error.emplace(ErrorKind::refused, text); }
+detail::LaterCall Turn::later() const {
+  state_->answersLater = true;
+  return {.caller = state_->message.sender,
+          .number = state_->head().number,
+          .deadline = state_->head().deadline,
+          .generation = state_->message.generation};
+}
 void Turn::goOnWith(Task<> task) const { state_->task = std::move(task); }
 
 void Turn::malformed(std::string_view what) const {
@@ -144,6 +152,13 @@ TurnName Server::currentTurn() {
   return TurnName(*static_cast<Turn::State*>(strand->context));
 }
 
+Caller Server::currentCaller() {
+  const Turn::State* const turn = currentTurn().open();
+  if (turn == nullptr)
+    throw Error(ErrorKind::invalid, "asking for the caller: no message is being handled at this moment");
+  return {turn->message.sender, turn->message.generation};
+}
+
 mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::byte> message,
                                   const TurnName& turn) {
   const auto room = outbox_.hasRoom(to, message.size());
@@ -162,17 +177,33 @@ mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::
   return room;
 }
 
-void Server::holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message) {
+void Server::answer(mailbox::Destination to, std::span<const std::byte> message,
+                    loop::Clock::time_point deadline) {
+  try {
+    if (Turn::State* const open = currentTurn().open()) {
+      holdBack(*open, to, message, deadline);
+    } else {
+      journal_.send(to, message, open_ == 0, deadline);
+    }
+  } catch (...) {
+    outbox_.discard(message);
+    throw;
+  }
+}
+
+void Server::holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message,
+                      loop::Clock::time_point deadline) {
   using mailbox::StagedMessages;
   const std::size_t more = StagedMessages::bytesOf(message);
   if (heldBack_ + more > StagedMessages::kMostStaged) {
     throw Error(ErrorKind::overloaded,
                 (open_ == 1 ? "this turn holds back "
                             : "the " + std::to_string(open_) + " open turns of this actor hold back ") +
-                    std::to_string(heldBack_) + " bytes of casts already, and with " + std::to_string(more) +
-                    " more that would exceed " + std::to_string(StagedMessages::kMostStaged));
+                    std::to_string(heldBack_) + " bytes of casts and answers already, and with " +
+                    std::to_string(more) + " more that would exceed " +
+                    std::to_string(StagedMessages::kMostStaged));
   }
-  turn.staged.add(to, message);
+  turn.staged.add(to, message, deadline);
   heldBack_ += more;
 }
 
@@ -223,6 +254,7 @@ Turn::State& Server::newTurn() {
 void Server::recycle(Turn::State& turn) {
   if (turn.outgoing) turn.outgoing.reset();
   if (turn.error) turn.error.reset();
+  turn.answersLater = false;
   if (!turn.staged.empty()) turn.staged.clear();
   if (spare_ != nullptr) free_.push_back(spare_);
   spare_ = &turn;
@@ -294,7 +326,7 @@ void Server::dispatch(Turn::State& state) {
 
 void Server::finish(Turn::State& turn) {
   heldBack_ -= turn.staged.bytes();
-  if (turn.isCall()) stageAnswer(turn);
+  if (turn.isCall() && !turn.answersLater) stageAnswer(turn);
   ++turn.serial;
   os::killPoint("handled");
   // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
@@ -327,13 +359,9 @@ void Server::stageAnswer(Turn::State& turn) {
 }
 
 void Server::stageError(Turn::State& turn, ErrorKind kind, const std::string& text) {
-  constexpr std::size_t kMaxText = 2048;
   wire::OutgoingMessage message;
-  auto error = message.envelope().initError();
-  error.setCall(turn.head().number);
-  error.setKind(static_cast<std::uint16_t>(kind));
-  error.setMessage(text.substr(0, kMaxText).c_str());
-  turn.staged.add({turn.message.sender, wire::Lane::reply}, message.finish("an error"), turn.deadline);
+  turn.staged.add({turn.message.sender, wire::Lane::reply},
+                  wire::finishError(message, turn.head().number, kind, text), turn.deadline);
 }
 
 }  // namespace actor

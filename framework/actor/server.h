@@ -64,12 +64,16 @@ class Server {
   // The same of one that has no room, and that somebody awaits: outside of any turn it is sent now, together with what was changed
   // of the kept state before it. False where it must wait.
   bool castAhead(mailbox::Destination to, std::span<const std::byte> message, const TurnName& turn);
+  // An answer to a call whose turn is over: held back and sent as a cast is. Errors: overloaded.
+  void answer(mailbox::Destination to, std::span<const std::byte> message, loop::Clock::time_point deadline);
   // Where a cast of so many bytes is made in its place, outside of any turn; it counts from placed() on. Null where it must be made
   // elsewhere, for cast().
   std::byte* place(mailbox::Destination to, std::size_t bytes);
   void placed(std::size_t bytes) { journal_.placed(bytes); }
   // The turn that runs at this moment; one that is over, if there is none.
   static TurnName currentTurn();
+  // Who sent the message of the turn that runs at this moment. Errors: invalid, where there is none.
+  static Caller currentCaller();
 
  private:
   friend class troupe::Turn;
@@ -90,7 +94,8 @@ class Server {
   void drop(mailbox::MessageToken token);
   void closeBody(mailbox::MessageToken token);
   void openBody(Turn::State& turn);
-  void holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message);
+  void holdBack(Turn::State& turn, mailbox::Destination to, std::span<const std::byte> message,
+                loop::Clock::time_point deadline = loop::Clock::time_point::max());
 
   loop::Loop& loop_;
   const detail::ActorClass& class_;

@@ -90,6 +90,12 @@ void ActorProcess::checkMaySend(const wire::Purpose& what) const {
     throw Error::gone(what.text() + ": this process of " + path_ + " has handed over to a newer one", {});
 }
 
+const os::Fd& ActorProcess::keptMemory(const wire::Purpose& what) const {
+  if (!deskLock_.valid())
+    throw Error::gone(what.text() + ": this process of " + path_ + " has handed over to a newer one", {});
+  return deskLock_;
+}
+
 void ActorProcess::handOver() {
   if (ending_ || handingOver_) return;
   handingOver_ = true;

@@ -100,6 +100,7 @@ struct DeskMemory {
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
+// What may follow in the same memory is the actor's own (mailbox/kept_records.h).
 inline constexpr std::size_t kDeskBytes = sizeof(DeskMemory);
 
 // All bits of `messages` messages.

@@ -37,15 +37,16 @@ void Journal::commitAll(MessageToken done, StagedMessages& staged, bool keep) {
   for (const auto& item : staged.items_) outbox_.send(item.to, messageOf(item), item.record, item.deadline);
 }
 
-void Journal::send(Destination to, std::span<const std::byte> message, bool keep) {
+void Journal::send(Destination to, std::span<const std::byte> message, bool keep,
+                   loop::Clock::time_point deadline) {
   const std::size_t keeping = keep && begun_ ? kept_.bytesTouched() : 0;
   log_.makeRoom(keeping + TurnLog::bytesOf(message.size()));
   const bool kept = keeping > 0 && kept_.addTo(log_);
-  const auto record = log_.addMessage(to, loop::Clock::time_point::max().time_since_epoch().count(), message);
+  const auto record = log_.addMessage(to, deadline.time_since_epoch().count(), message);
   log_.commit();
   if (kept) kept_.carryOut();
   log_.carriedOut();
-  outbox_.send(to, message, record);
+  outbox_.send(to, message, record, deadline);
 }
 
 void Journal::begin() {

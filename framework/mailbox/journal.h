@@ -61,7 +61,8 @@ class Journal {
     commitAll(done, staged, keep);
   }
   // A message that is sent outside of any turn.
-  void send(Destination to, std::span<const std::byte> message, bool keep);
+  void send(Destination to, std::span<const std::byte> message, bool keep,
+            loop::Clock::time_point deadline = loop::Clock::time_point::max());
   // Where a cast outside of any turn is made in its place (Outbox::place()). Null also where something is to be kept with it.
   std::byte* place(Destination to, std::size_t bytes, bool keep) {
     return keep && begun_ && kept_.anyTouched() ? nullptr : outbox_.place(to, bytes);

@@ -42,6 +42,7 @@ class KeptStore {
   void reload();
   void touch(std::size_t index);
   void touchAll();
+  bool touched(std::size_t index) const { return values_[index].touched; }
   // The next commit says that the process of this generation has taken over from one of an older program. Once.
   void noteTakeOver(std::uint64_t generation);
   // Which one did last; 0: none.

@@ -83,6 +83,7 @@ void Directory::handle(const std::string& from, wire::ReceivedControl& message) 
     case wire::Control::FIND: return onFind(from, message);
     case wire::Control::INTRODUCE: return onIntroduce(from, message);
     case wire::Control::WATCH: return onWatch(from, message);
+    case wire::Control::WATCH_PROCESS: return onWatchProcess(from, message);
     case wire::Control::UNWATCH: return onUnwatch(from, message->getUnwatch());
     case wire::Control::UNDELIVERABLE: return onUndeliverable(from, message->getUndeliverable());
     case wire::Control::MANAGE: return onManage(from, message);
@@ -166,7 +167,7 @@ void Directory::makeEnds(Entry& entry, std::size_t mailboxBytes) {
   if (hasMailbox(entry.role)) entry.mailbox = os::makePacketPipe(mailboxBytes);
   if (isSupervisor(entry.role)) return;
   entry.reply = os::makePacketPipe();
-  entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
+  entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
 }
 
 const os::Fd& Directory::mailboxOf(const Entry& entry) {
@@ -207,6 +208,7 @@ void Directory::onStarted(const std::string& from, wire::Control::Started::Reade
   if (entry == nullptr || !isWithin(entry->path, from) || entry->generation != started.getGeneration())
     return;
   entry->pid = started.getPid();
+  entry->lives.started(started.getGeneration(), started.getPid());
 }
 
 // A restarted supervisor is ready: what its earlier life had, and it has not claimed again, is no part of the tree any more.
@@ -230,7 +232,9 @@ void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
 void Directory::onEnded(const std::string& from, wire::Control::Ended::Reader ended) {
   Entry* const entry = byId(ended.getActor());
   if (entry == nullptr || !isWithin(entry->path, from) || entry->path == from) return;
-  if (entry->generation != ended.getGeneration() || !entry->claimed) return;
+  if (entry->generation != ended.getGeneration())
+    return tellReplaced(*entry, entry->lives.ended(ended.getGeneration()), wire::read(ended.getReason()));
+  if (!entry->claimed) return;
   if (isSupervisor(entry->role)) endAllBelow(*entry);
   end(*entry, wire::read(ended.getReason()));
 }
@@ -239,7 +243,9 @@ void Directory::onEnded(const std::string& from, wire::Control::Ended::Reader en
 void Directory::endAllBelow(const Entry& supervisor) {
   for (auto it = byPath_.lower_bound(supervisor.path + "/");
        it != byPath_.end() && isWithin(it->first, supervisor.path); ++it) {
-    if (it->second->claimed) end(*it->second, {.kind = ExitKind::supervisorDied});
+    Entry& entry = *it->second;
+    if (entry.claimed) end(entry, {.kind = ExitKind::supervisorDied});
+    tellReplaced(entry, entry.lives.allEnded(), {.kind = ExitKind::supervisorDied});
   }
 }
 
@@ -264,24 +270,8 @@ void Directory::forgetAcquaintances(Entry& entry) {
   for (const wire::ActorId held : entry.held) {
     if (Entry* const other = byId(held)) other->holders.erase(entry.id);
   }
-  for (const wire::ActorId watched : entry.watched) {
-    if (Entry* const other = byId(watched)) other->watchers.erase(entry.id);
-  }
   entry.held.clear();
-  entry.watched.clear();
-}
-
-void Directory::tellWatchers(const Entry& entry, const ExitReason& reason, bool final) {
-  for (const wire::ActorId watcher : entry.watchers) {
-    wire::ControlMessage message;
-    auto down = message->initDown();
-    down.setActor(entry.id);
-    down.setPath(entry.path.c_str());
-    down.setGeneration(entry.generation);
-    wire::write(down.initReason(), reason);
-    down.setFinal(final);
-    notify(watcher, std::move(message));
-  }
+  stopWatching(entry);
 }
 
 // Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has, or the
@@ -293,7 +283,7 @@ bool Directory::settle(Entry& entry) {
     settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
                                  std::bind_front(&Directory::copyWhole, this));
     // A crash must not cost the actor more than its messages.
-    if (settlement.ruined) entry.desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
+    if (settlement.ruined) entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
   } catch (const Error&) {
     return false;
   }
@@ -427,9 +417,6 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   const bool known = entry.endReason != ExitReason{};
   const ExitReason& told = known ? entry.endReason : reason;
   tellWatchers(entry, told, true);
-  for (const wire::ActorId watcher : entry.watchers) {
-    if (Entry* const other = byId(watcher)) other->watched.erase(entry.id);
-  }
   gone_.push_back({entry.id, entry.path, told});
   if (gone_.size() > kGoneRemembered) gone_.pop_front();
   if (!entry.name.empty()) names_.erase(entry.name);

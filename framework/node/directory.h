@@ -102,7 +102,6 @@ class Directory {
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
   void forgetAcquaintances(Entry& entry);
-  void tellWatchers(const Entry& entry, const ExitReason& reason, bool final);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);
   void close(Entry& entry, const ExitReason& reason);
@@ -138,14 +137,20 @@ class Directory {
   void onFind(const std::string& from, wire::ReceivedControl& message);
   Entry* lookUp(const std::string& from, const std::string& name);
   void onIntroduce(const std::string& from, wire::ReceivedControl& message);
-  void onWatch(const std::string& from, wire::ReceivedControl& message);
-  void onUnwatch(const std::string& from, wire::ActorId actor);
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
   void introduce(Entry& whom, Entry& to);
   const Gone* findGone(wire::ActorId id) const;
   void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;
+
+  // watching.cc: who is told of whose end
+  void onWatch(const std::string& from, wire::ReceivedControl& message);
+  void onWatchProcess(const std::string& from, wire::ReceivedControl& message);
+  void onUnwatch(const std::string& from, wire::ActorId actor);
+  void tellWatchers(Entry& entry, const ExitReason& reason, bool final);
+  void tellReplaced(const Entry& entry, std::span<const std::uint32_t> generations, const ExitReason& reason);
+  void stopWatching(Entry& entry);
 
   // bodies.cc: large messages, and the arenas that they lie in
   void makeArena(Entry& entry, std::size_t limit);

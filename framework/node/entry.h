@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "loop/loop.h"
+#include "node/lives.h"
 #include "os/fd.h"
 #include "wire/control_message.h"
 #include "wire/packet.h"
@@ -30,6 +31,7 @@ struct Entry {
   bool claimed = false;          // a process has it, or is about to
   bool ready = false;            // that process has become ready
   pid_t pid = 0;
+  Lives lives;  // its processes
   // The supervisor's life in which it was claimed last: what a restarted supervisor does not claim again has gone.
   std::uint32_t supervisorGeneration = 0;
 

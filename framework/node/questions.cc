@@ -117,26 +117,6 @@ void Directory::introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl
   answer(asker.path, message->getRequest(), std::move(introduced));
 }
 
-void Directory::onWatch(const std::string& from, wire::ReceivedControl& message) {
-  Entry* const asker = byPath(from);
-  Entry* const entry = byId(message->getWatch());
-  if (asker == nullptr || entry == nullptr)
-    return fail(from, message->getRequest(), goneError(message->getWatch()));
-  asker->watched.insert(entry->id);
-  entry->watchers.insert(asker->id);
-  wire::ControlMessage watching;
-  watching->setWatching();
-  answer(from, message->getRequest(), std::move(watching));
-}
-
-void Directory::onUnwatch(const std::string& from, wire::ActorId actor) {
-  Entry* const asker = byPath(from);
-  Entry* const entry = byId(actor);
-  if (asker == nullptr || entry == nullptr) return;
-  asker->watched.erase(entry->id);
-  entry->watchers.erase(asker->id);
-}
-
 void Directory::onManage(const std::string& from, wire::ReceivedControl& message) {
   const std::string supervisor = wire::toString(message->getManage().getSupervisor());
   const Entry* const entry = byPath(supervisor);

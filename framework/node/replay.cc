@@ -107,7 +107,7 @@ class Surroundings {
     os::writePacket(mailbox_.get(), packet.data(), packet.size());
     auto [theirs, mine] = os::makeChannel();
     control_ = std::move(mine);
-    os::Fd desk = os::makeSharedMemory("troupe-desk", mailbox::kDeskBytes);
+    os::Fd desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
     os::tryLock(desk);
     process_ = new actor::ActorProcess({.path = letter_.path,
                                         .id = letter_.actor,
@@ -149,6 +149,9 @@ class Surroundings {
         return refuse(message, "finding \"" + wire::toString(message->getFind().getName()) + "\"");
       case wire::Control::WATCH:
         return refuse(message, "watching actor " + std::to_string(message->getWatch()));
+      case wire::Control::WATCH_PROCESS:
+        return refuse(message,
+                      "watching a process of actor " + std::to_string(message->getWatchProcess().getActor()));
       case wire::Control::MANAGE:
         return refuse(message,
                       "asking the supervisor " + wire::toString(message->getManage().getSupervisor()));

@@ -18,7 +18,7 @@
 namespace troupe::os {
 
 // What a process is at when it passes it; each part has tests of its own.
-enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare };
+enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare, table };
 
 struct KillPointName {
   std::string_view name;
@@ -105,6 +105,11 @@ inline constexpr KillPointName kKillPoints[] = {
     // and the spare
     {"prepared", KillPart::spare},  // before it says that it waits
     {"became", KillPart::spare},    // it has been told who it is
+    // A kept table
+    {"recordWritten", KillPart::table},  // it lies behind the end
+    {"recordMoved", KillPart::table},    // into the other half of its log
+    {"recordsMoved", KillPart::table},   // all are there
+    {"halfDropped", KillPart::table},    // the other half was given back
 };
 
 // The name of one; no other compiles.

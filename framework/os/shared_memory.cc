@@ -26,18 +26,35 @@ struct stat statusOf(const Fd& memory) {
   return status;
 }
 
-}  // namespace
-
-Fd makeSharedMemory(const std::string& name, std::size_t bytes) {
+Fd makeMemory(const std::string& name, std::size_t bytes, int seals) {
   Fd memory(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory.valid()) throw Error::system("cannot make the shared memory \"" + name + "\"", errno);
   if (::ftruncate(memory.get(), static_cast<off_t>(bytes)) < 0)
     throw Error::system("cannot give the shared memory \"" + name + "\" " + std::to_string(bytes) + " bytes",
                         errno);
   // A peer that could shrink it would kill every process that has it mapped, with SIGBUS.
-  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+  if (::fcntl(memory.get(), F_ADD_SEALS, seals) < 0)
     throw Error::system("cannot seal the shared memory \"" + name + "\"", errno);
   return memory;
+}
+
+}  // namespace
+
+Fd makeSharedMemory(const std::string& name, std::size_t bytes) {
+  return makeMemory(name, bytes, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+}
+
+Fd makeGrowingMemory(const std::string& name, std::size_t bytes) {
+  return makeMemory(name, bytes, F_SEAL_SHRINK | F_SEAL_SEAL);
+}
+
+void reserve(const Fd& memory, std::size_t offset, std::size_t bytes) {
+  int result = 0;
+  do {
+    result = ::fallocate(memory.get(), 0, static_cast<off_t>(offset), static_cast<off_t>(bytes));
+  } while (result < 0 && errno == EINTR);
+  if (result < 0)
+    throw Error::system("cannot get " + std::to_string(bytes) + " bytes of shared memory more", errno);
 }
 
 Fd openSharedMemory(const Fd& memory) {
@@ -88,6 +105,14 @@ Mapping::Mapping(const Fd& memory, std::size_t bytes) : bytes_(bytes) {
     throw Error(ErrorKind::invalid, "a shared memory of " + std::to_string(has) +
                                         " bytes is too small: " + std::to_string(bytes) + " are needed");
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  if (mapped == MAP_FAILED)
+    throw Error::system("cannot map " + std::to_string(bytes) + " bytes of shared memory", errno);
+  data_ = mapped;
+}
+
+Mapping::Mapping(const Fd& memory, std::size_t offset, std::size_t bytes) : bytes_(bytes) {
+  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory.get(),
+                        static_cast<off_t>(offset));
   if (mapped == MAP_FAILED)
     throw Error::system("cannot map " + std::to_string(bytes) + " bytes of shared memory", errno);
   data_ = mapped;

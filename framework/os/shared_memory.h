@@ -1,4 +1,4 @@
-// Memory shared between processes, as an anonymous file of fixed (sealed) size, and the lock that says
+// Memory shared between processes, as an anonymous file that can't get smaller, and mostly not larger (sealed), and the lock that says
 // whether a process that was given it is still alive.
 //
 // The lock belongs to an open description (F_OFD_SETLK): whoever holds a descriptor of that description, be
@@ -15,6 +15,13 @@ namespace troupe::os {
 
 // Errors: system.
 Fd makeSharedMemory(const std::string& name, std::size_t bytes);
+
+// The same, to which more may be added at its end (reserve).
+Fd makeGrowingMemory(const std::string& name, std::size_t bytes);
+
+// Sees to it that there is memory for that stretch, so that writing there can't fail; one that grows gets longer by it. Errors:
+// system, where the machine has not as much; nothing is changed then.
+void reserve(const Fd& memory, std::size_t offset, std::size_t bytes);
 
 // A new open description of the same memory.
 Fd openSharedMemory(const Fd& memory);
@@ -36,12 +43,14 @@ void unlock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);
 
-// A mapping of a whole memory, for reading and writing; unmapped when it goes.
+// A mapping of a memory, for reading and writing; unmapped when it goes.
 class Mapping {
  public:
   Mapping() = default;
   // Errors: system; invalid, where the memory is smaller than `bytes`.
   Mapping(const Fd& memory, std::size_t bytes);
+  // Of a stretch, all of which need not be there yet: what is not must not be touched.
+  Mapping(const Fd& memory, std::size_t offset, std::size_t bytes);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();

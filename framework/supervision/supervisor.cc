@@ -377,6 +377,7 @@ bool Supervisor::maySend(const Child& child, wire::Control::Which which) const {
     case wire::Control::FIND:
     case wire::Control::INTRODUCE:
     case wire::Control::WATCH:
+    case wire::Control::WATCH_PROCESS:
     case wire::Control::UNWATCH:
     case wire::Control::UNDELIVERABLE:
     case wire::Control::MANAGE: return true;

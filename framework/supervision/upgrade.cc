@@ -163,7 +163,11 @@ void Supervisor::passClaim(std::uint64_t claim, Child& child) {
 
 bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   byPid_.erase(child.pid);
-  if (child.part == Part::retired && retired_.erase(child.pid) > 0) return true;
+  if (child.part == Part::retired) {
+    // One that never was the child has no generation.
+    if (child.generation != 0) tellEnded(child, reason);
+    if (retired_.erase(child.pid) > 0) return true;
+  }
   const auto found = upgrades_.find(child.key);
   if (found == upgrades_.end()) return false;
   Upgrade& upgrade = found->second;

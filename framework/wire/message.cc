@@ -318,6 +318,16 @@ EnvelopeHead headOf(Envelope::Reader envelope) {
 
 }  // namespace
 
+std::span<const std::byte> finishError(OutgoingMessage& message, std::uint64_t call, ErrorKind kind,
+                                       std::string_view text) {
+  constexpr std::size_t kMaxText = 2048;
+  auto error = message.envelope().initError();
+  error.setCall(call);
+  error.setKind(static_cast<std::uint16_t>(kind));
+  error.setMessage(std::string(text.substr(0, kMaxText)).c_str());
+  return message.finish("an error");
+}
+
 IncomingMessage::IncomingMessage() {
   // Once there is such a table, a null capability can be read without one.
   static const capnp::ReaderCapabilityTable kForNullCapabilities(nullptr);

@@ -4,6 +4,7 @@
 #include <capnp/capability.h>
 #include <capnp/message.h>
 #include <capnp/serialize.h>
+#include <troupe/error.h>
 
 #include <concepts>
 #include <cstddef>
@@ -12,6 +13,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "schemas/envelope.capnp.h"
@@ -101,6 +103,10 @@ class OutgoingMessage {
   Envelope::Builder envelope_;
   capnp::AnyPointer::Builder body_;
 };
+
+// Makes `message` the answer that a call has failed; too long a text is cut. Valid as long as the message.
+std::span<const std::byte> finishError(OutgoingMessage& message, std::uint64_t call, ErrorKind kind,
+                                       std::string_view text);
 
 // Refers to the words it was given, which must stay while it is used.
 class IncomingMessage {

@@ -18,7 +18,7 @@ rank='BEGIN {
   doors["os"] = "error exit_reason log"
   doors["loop"] = "frames strand task"
   doors["wire"] = "message plain_params protocol"
-  doors["actor"] = "actor actor_class argument kept ref self sending spec supervisor_ref"
+  doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }

@@ -20,6 +20,7 @@
 // Threads:   everything runs on the actor's only thread, the process's main thread.
 #pragma once
 
+#include <troupe/later.h>
 #include <troupe/protocol.h>
 #include <troupe/ref.h>
 #include <troupe/self.h>
@@ -60,6 +61,8 @@ class Turn {
 
   // The caller gets an Error of kind `refused` with this text, and no results.
   void refuse(std::string_view text) const;
+  // No answer goes out when the turn ends.
+  detail::LaterCall later() const;
 
  private:
   // The pointer to the parameters of a plain message; null of others.
@@ -87,6 +90,9 @@ class Results : public R::Builder {
   // An expected failure: the caller gets an Error of kind `refused` with this text. What was set is dropped.
   void refuse(std::string_view text) { turn_.refuse(text); }
 
+  // The call is not answered when the handler ends, but through what is returned (<troupe/later.h>). What was set is dropped.
+  Later<R> later() { return Later<R>(turn_.later()); }
+
  private:
   Turn turn_;
 };
@@ -111,6 +117,8 @@ class ActorBase {
   Task<> sleepFor(Duration duration) { return self_.sleepFor(duration); }
   void spawn(Task<> task) { self_.spawn(std::move(task)); }
   Monitor monitor(const RefBase& actor) { return self_.monitor(actor); }
+  Monitor monitor(const Caller& process) { return self_.monitor(process); }
+  Caller caller() const { return self_.caller(); }
   void stop(ExitReason reason = {.kind = ExitKind::shutdown}) { self_.stop(std::move(reason)); }
 
  private:

@@ -65,6 +65,8 @@ class KeptPlace {
   void open(std::uint64_t fingerprint, std::size_t capacity, void* self,
             std::span<const std::byte> (*write)(void* self));
   void touch() const;
+  // Its value is not the one that was committed last.
+  bool touched() const;
   [[noreturn]] void refuseLayout(std::size_t bytes) const;
   [[noreturn]] void refuseSize(std::size_t bytes, std::size_t capacity) const;
 
@@ -127,6 +129,9 @@ class Kept {
 
   const T& operator*() const { return value_; }
   const T* operator->() const { return &value_; }
+
+  // What it is now has been committed: it survives this process.
+  bool committed() const { return !place_.touched(); }
 
   // To be changed in place. The reference is not to be kept beyond the turn: later changes through it may be lost.
   T& change() {

@@ -7,6 +7,7 @@
 #include <troupe/supervisor_ref.h>
 #include <troupe/task.h>
 
+#include <compare>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -36,6 +37,15 @@ class Monitor {
 
  private:
   std::shared_ptr<State> state_;
+};
+
+// The process that a message came from.
+struct Caller {
+  ActorId actor = 0;
+  std::uint32_t generation = 0;  // which of the actor's processes
+  explicit operator bool() const { return actor != 0; }
+  friend bool operator==(const Caller&, const Caller&) = default;
+  friend auto operator<=>(const Caller&, const Caller&) = default;
 };
 
 class Self {
@@ -69,6 +79,11 @@ class Self {
   // App::main, has ended: so it must not refer to variables of theirs. An exception that leaves it is a crash.
   void spawn(Task<> task);
   Monitor monitor(const RefBase& actor);
+  // Watches that one process: its next() tells its end once, also where it was before, or was that of a process which has handed over
+  // to a newer program (SupervisorRef::upgrade). The reason is lost where the actor has had further processes since.
+  Monitor monitor(const Caller& process);
+  // Who sent the message that is being handled. Errors: invalid, outside of handlers.
+  Caller caller() const;
 
   // Ends this actor in an orderly way, as if its supervisor had asked it to, when the turn at hand is over: with this reason.
   void stop(ExitReason reason = {.kind = ExitKind::shutdown});

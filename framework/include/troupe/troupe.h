@@ -8,6 +8,8 @@
 #include <troupe/error.h>
 #include <troupe/exit_reason.h>
 #include <troupe/kept.h>
+#include <troupe/kept_table.h>
+#include <troupe/later.h>
 #include <troupe/net.h>
 #include <troupe/net_argument.h>
 #include <troupe/ref.h>
