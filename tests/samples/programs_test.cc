@@ -45,6 +45,22 @@ TEST(SamplesTest, ProducerIsSlowedDownAndNoDishIsLost) {
   EXPECT_EQ(kitchen.errors(), "");
 }
 
+TEST(SamplesTest, KitchenServesEachDishToOneWhoLivesToEatIt) {
+  Program kitchen(samplePath("kitchen"));
+
+  expectEnd(kitchen, 0);
+
+  const std::string& text = kitchen.output();
+  for (const char* dish : {"apple 1 of dream", "apple 2 of dream", "apple 3 of dream", "pear 1 of lucy",
+                           "pear 2 of lucy, which another has left", "pear 3 of lucy"}) {
+    const std::string line = std::string("eats ") + dish + "\n";
+    const auto at = text.find(line);
+    EXPECT_NE(at, std::string::npos) << dish << " in:\n" << text;
+    EXPECT_EQ(text.find(line, at + 1), std::string::npos) << dish << " in:\n" << text;
+  }
+  EXPECT_NE(kitchen.errors().find("killed by SIGABRT"), std::string::npos);
+}
+
 TEST(SamplesTest, BankLosesAndMakesNoMoney) {
   Program bank(samplePath("bank"));
 

@@ -2,7 +2,7 @@
 # check.sh <check> <root>: one rule of the code's layout; prints each breach as "file:line: text",
 # and fails if there is one.
 #
-#   order         a room includes only rooms and doors to its left, or its own; the command (cli) rooms up to wire
+#   order         a room includes only rooms and doors to its left, or its own (actors are the last); the command (cli) rooms up to wire
 #   uv            <uv.h> only in framework/loop, and in benches libuv_*, which compare with it; no uv_ name
 #                 in other rooms; no word of libuv in a door
 #   lengths       a header has at most 250 lines, a source 450
@@ -13,14 +13,15 @@ check=$1
 cd "$2"
 
 rank='BEGIN {
-  n = split("os loop wire mailbox actor net supervision node", rooms, " ")
+  n = split("os loop wire mailbox actor net supervision node actors", rooms, " ")
   for (i = 1; i <= n; ++i) rank[rooms[i]] = i
   doors["os"] = "error exit_reason log"
   doors["loop"] = "frames strand task"
   doors["wire"] = "message plain_params protocol"
   doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
-  doors["node"] = "app troupe"
+  doors["node"] = "app"
+  doors["actors"] = "queue troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'
 
@@ -42,12 +43,12 @@ files() {
 
 order() {
   local all
-  mapfile -t all < <(files framework -- -name '*.h'; files framework -- -name '*.cc')
+  mapfile -t all < <(files framework actors -- -name '*.h'; files framework actors -- -name '*.cc')
   scan "$rank"'
     FNR == 1 {
-      split(FILENAME, part, "/"); here = part[2]
+      split(FILENAME, part, "/"); here = part[1] == "actors" && part[2] != "include" ? "actors" : part[2]
       if (here == "include") {
-        name = FILENAME; sub(/^framework\/include\/troupe\//, "", name); sub(/\.h$/, "", name)
+        name = FILENAME; sub(/^[a-z]*\/include\/troupe\//, "", name); sub(/\.h$/, "", name)
         here = home[name]
         if (here == "") breach("the door <troupe/" name ".h> has no room: add it to the table in check.sh")
       }
@@ -104,7 +105,7 @@ lengths() {
 
 system_calls() {
   local all
-  mapfile -t all < <(files framework -- \( -name '*.h' -o -name '*.cc' \) -not -path 'framework/os/*')
+  mapfile -t all < <(files framework actors -- \( -name '*.h' -o -name '*.cc' \) -not -path 'framework/os/*')
   scan '
     /^[ \t]*#[ \t]*include[ \t]*</ {
       header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
@@ -122,7 +123,7 @@ system_calls() {
 
 doors() {
   local all
-  mapfile -t all < <(files framework/include -- -name '*.h')
+  mapfile -t all < <(files framework/include actors/include -- -name '*.h')
   scan '
     /^[ \t]*#[ \t]*include/ {
       if ($0 ~ /include[ \t]*"/) { breach("a door includes a file that is not installed"); next }

@@ -110,7 +110,7 @@ class ActorBase {
   const std::string& path() const { return self_.path(); }
   std::string name() const { return self_.name(); }
   template <class I>
-  Task<Ref<I>> find(std::string name) {
+  auto find(std::string name) {
     return self_.find<I>(std::move(name));
   }
   Task<SupervisorRef> findSupervisor(std::string name) { return self_.findSupervisor(std::move(name)); }

@@ -34,6 +34,8 @@ namespace troupe {
 namespace supervision {
 struct Blueprint;
 }
+template <class T>
+class Queue;
 
 namespace detail {
 
@@ -92,6 +94,18 @@ class Group {
     addPool(std::move(id), spec, detail::classOf<A>(), detail::factoryOf<A>(std::move(args)...),
             std::move(descriptors));
     return *this;
+  }
+
+  // A ready-made actor, by the class that stands for it: add<Queue<Dish>>("table", {.capacity = 8}).
+  template <ReadyMade Part>
+  Group& add(std::string id, typename Part::Spec spec = {}) {
+    Part::declare(*this, std::move(id), std::move(spec));
+    return *this;
+  }
+  // <troupe/queue.h>
+  template <class T>
+  Group& queue(std::string id, typename Queue<T>::Spec spec = {}) {
+    return add<Queue<T>>(std::move(id), std::move(spec));
   }
 
   // A supervisor below this one, in a process of its own; children are declared on what is returned, which is valid as long

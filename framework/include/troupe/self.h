@@ -8,6 +8,7 @@
 #include <troupe/task.h>
 
 #include <compare>
+#include <concepts>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -48,6 +49,17 @@ struct Caller {
   friend auto operator<=>(const Caller&, const Caller&) = default;
 };
 
+// What find() gives for a class that stands for a ready-made actor: the class itself, made from a reference. It says which protocol
+// the actor serves.
+struct ServedProtocol {
+  std::uint64_t id;
+  const char* name;
+};
+template <class T>
+concept ReadyMade = std::constructible_from<T, RefBase> && requires {
+  { T::served() } -> std::same_as<ServedProtocol>;
+};
+
 class Self {
  public:
   explicit Self(actor::ActorProcess& process) : process_(&process) {}
@@ -64,6 +76,12 @@ class Self {
   // The actor of that name: "/shop/till" by its path, "till" by its name in the scope of the own supervisor, then of that one's
   // supervisor, and so on, at last by an app-wide name.
   // Errors: gone, where there is none; invalid, where it does not serve I.
+  template <ReadyMade Part>
+  Task<Part> find(std::string name) {
+    const ServedProtocol served = Part::served();
+    RefBase found = co_await findActor(std::move(name), served.id, served.name);
+    co_return Part(std::move(found));
+  }
   template <class I>
   Task<Ref<I>> find(std::string name) {
     RefBase found = co_await findActor(std::move(name), Protocol<I>::kId, Protocol<I>::kName);

@@ -12,6 +12,7 @@
 #include <troupe/later.h>
 #include <troupe/net.h>
 #include <troupe/net_argument.h>
+#include <troupe/queue.h>
 #include <troupe/ref.h>
 #include <troupe/self.h>
 #include <troupe/spec.h>

@@ -1,0 +1,47 @@
+#include "tests/support/killing.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <random>
+
+#include "tests/support/puppet.h"
+
+namespace tests {
+
+void* sharedByAll(std::size_t bytes) {
+  return ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+}
+
+Task<unsigned> killAtRandom(Self& self, std::vector<std::string> ids, unsigned kills,
+                            std::function<bool(const std::string& id)> counts) {
+  std::mt19937 random(7);
+  unsigned counted = 0;
+  for (unsigned done = 0; done < kills;) {
+    const auto children = co_await childrenOf(troupe::SupervisorRef("/"));
+    const std::string& id = ids[random() % ids.size()];
+    const auto& child = children.at(id);
+    if (child.pid != 0 && child.state == troupe::ChildState::running) {
+      kill(child.pid, SIGKILL);
+      ++done;
+      if (counts(id)) ++counted;
+    }
+    co_await self.sleepFor(std::chrono::microseconds(random() % 3000));
+  }
+  co_return counted;
+}
+
+// main is the root's own child.
+pid_t rootPid() { return ::getppid(); }
+
+std::size_t descriptorsOf(pid_t pid) {
+  std::size_t count = 0;
+  for ([[maybe_unused]] const auto& each :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
+    ++count;
+  return count;
+}
+
+}  // namespace tests
