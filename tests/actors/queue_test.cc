@@ -6,6 +6,7 @@
 #include "kept.capnp.h"
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
+#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -21,7 +22,7 @@ using Texts = Queue<capnp::Text>;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void aQueue(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.queue<capnp::Text>("queue", {.capacity = 3});
 }
@@ -60,7 +61,7 @@ class Holder final : public troupe::Actor<Holder> {
 class QueueTest : public AppTest {};
 
 TEST_F(QueueTest, GivesItemsInTheOrderInWhichTheyWerePut) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     for (const char* text : {"a", "b", "c"}) co_await queue.put(text);
     for (const char* text : {"a", "b", "c"}) {
@@ -76,7 +77,7 @@ TEST_F(QueueTest, GivesItemsInTheOrderInWhichTheyWerePut) {
 }
 
 TEST_F(QueueTest, AFullOneMakesPutsWaitAndAnEmptyOneGets) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     EXPECT_FALSE(co_await queue.tryGet());
     for (const char* text : {"a", "b", "c"}) EXPECT_TRUE(co_await queue.tryPut(text));
@@ -99,7 +100,7 @@ TEST_F(QueueTest, AFullOneMakesPutsWaitAndAnEmptyOneGets) {
 }
 
 TEST_F(QueueTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     const Error empty = co_await errorOf(queue.within(20ms).get());
     EXPECT_EQ(empty.kind(), ErrorKind::timedOut);
@@ -115,7 +116,7 @@ TEST_F(QueueTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
 }
 
 TEST_F(QueueTest, AnItemThatIsNotDoneGoesBackToTheHead) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     for (const char* text : {"a", "b"}) co_await queue.put(text);
     {
@@ -136,7 +137,7 @@ TEST_F(QueueTest, AnItemThatIsNotDoneGoesBackToTheHead) {
 TEST_F(QueueTest, OneWhoseHolderDiesIsHandedOutAgainAndJoinWaitsForIt) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aQueue(app);
         app.child<Holder>("holder", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {
@@ -154,7 +155,7 @@ TEST_F(QueueTest, OneWhoseHolderDiesIsHandedOutAgainAndJoinWaitsForIt) {
 }
 
 TEST_F(QueueTest, AGetThatIsGivenUpTakesNothing) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     {
       auto task = queue.get();
@@ -167,7 +168,7 @@ TEST_F(QueueTest, AGetThatIsGivenUpTakesNothing) {
 }
 
 TEST_F(QueueTest, AClosedOneTakesNothingAndTellsWhenAllIsOver) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
     co_await queue.put("a");
     co_await queue.close();

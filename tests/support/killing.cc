@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <csignal>
-#include <filesystem>
 #include <random>
 
 #include "tests/support/puppet.h"
@@ -35,13 +34,5 @@ Task<unsigned> killAtRandom(Self& self, std::vector<std::string> ids, unsigned k
 
 // main is the root's own child.
 pid_t rootPid() { return ::getppid(); }
-
-std::size_t descriptorsOf(pid_t pid) {
-  std::size_t count = 0;
-  for ([[maybe_unused]] const auto& each :
-       std::filesystem::directory_iterator("/proc/" + std::to_string(pid) + "/fd"))
-    ++count;
-  return count;
-}
 
 }  // namespace tests

@@ -25,6 +25,5 @@ troupe::Task<unsigned> killAtRandom(troupe::Self& self, std::vector<std::string>
 
 // Of the process that is the root of this one's app.
 pid_t rootPid();
-std::size_t descriptorsOf(pid_t pid);
 
 }  // namespace tests
