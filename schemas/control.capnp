@@ -57,6 +57,8 @@ struct Ticket {
   # The addresses of all sockets that main opened, in that order.
   arena @13 :Int32 = -1;
   maxMessageBytes @14 :UInt64;
+  limits @16 :LimitsData;
+  recycleAfter @17 :UInt32;
   spare @15 :Bool;
   # It is to wait until it is told who it is (`become`).
 
@@ -65,6 +67,13 @@ struct Ticket {
     index @0 :UInt32;
     descriptor @1 :Int32;
   }
+}
+
+struct LimitsData {
+  # troupe::Limits; times in nanoseconds.
+  memory @0 :UInt64;
+  cpuPerMessage @1 :Int64;
+  wallPerMessage @2 :Int64;
 }
 
 struct SpecData {
@@ -86,6 +95,8 @@ struct SpecData {
   # OnCrash
   maxMessageBytes @14 :UInt64;
   spares @15 :UInt32;
+  limits @16 :LimitsData;
+  recycleAfter @17 :UInt32;
 }
 
 struct FlagsData {

@@ -30,6 +30,8 @@ ActorProcess::ActorProcess(Assignment assignment)
       id_(assignment.id),
       generation_(assignment.generation),
       tookOver_(assignment.tookOver),
+      limits_(assignment.limits),
+      recycleAfter_(assignment.recycleAfter),
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
@@ -100,7 +102,8 @@ ActorProcess::ActorProcess(Assignment assignment)
       server_(loop_, class_, path_, desk_, outbox_, journal_, bodies_,
               {.fault = [this](const std::string& what) { fault(what); },
                .crash = [this](std::exception_ptr exception) { crash(std::move(exception)); },
-               .idle = [this] { handingOver_ ? letGoWhenIdle() : windDown(); }}) {
+               .idle = [this] { handingOver_ ? letGoWhenIdle() : windDown(); },
+               .worn = [this] { stop({.kind = ExitKind::recycled}); }}) {
   // The description stays open, and with it the lock on the desk, until this process is no more.
   deskLock_ = std::move(assignment.ends.desk);
   loop_.beforeSleep([this] { return beforeSleep(); });
@@ -112,6 +115,7 @@ void ActorProcess::run() {
   const loop::CurrentLoop scope(loop_);
   os::setKillPath(path_);
   try {
+    if (limits_.memory > 0) os::limitMemory(limits_.memory);
     outbox_.resend();
     construct();
     loop_.run();
@@ -155,7 +159,7 @@ void ActorProcess::started(Start start) {
   if (class_.run != nullptr) {
     run_.spawn(class_.run(*actor_), [this] { stop({.kind = ExitKind::normal}); });
   }
-  if (!ending_) server_.serve(*actor_);
+  if (!ending_) server_.serve(*actor_, WorkMeter::of(limits_, recycleAfter_));
 }
 
 void ActorProcess::stop(ExitReason reason) {
@@ -211,7 +215,10 @@ void ActorProcess::sayLeaving(const ExitReason& reason) {
 }
 
 void ActorProcess::crash(std::exception_ptr exception) {
-  sayLeaving({.kind = ExitKind::exception, .text = describe(exception)});
+  sayLeaving(
+      limits_.memory > 0 && isBadAlloc(exception)
+          ? ExitReason{.kind = ExitKind::memoryLimit, .text = std::to_string(limits_.memory) + " bytes"}
+          : ExitReason{.kind = ExitKind::exception, .text = describe(exception)});
   os::endProcess(1);
 }
 

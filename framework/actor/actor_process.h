@@ -42,6 +42,8 @@ struct Assignment {
   os::Fd control;
   wire::GrantedEnds ends;
   std::size_t maxMessageBytes = 0;
+  Limits limits = {};
+  unsigned recycleAfter = 0;
   const detail::ActorClass* actorClass = nullptr;
   detail::ActorFactory factory;
   std::vector<Argument> arguments;
@@ -122,6 +124,8 @@ class ActorProcess {
   wire::ActorId id_;
   std::uint32_t generation_;
   const bool tookOver_;
+  const Limits limits_;
+  const unsigned recycleAfter_;
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;

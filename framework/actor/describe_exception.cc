@@ -2,6 +2,8 @@
 
 #include <kj/exception.h>
 
+#include <new>
+
 namespace troupe::actor {
 
 std::string describe(std::exception_ptr exception) {
@@ -13,6 +15,16 @@ std::string describe(std::exception_ptr exception) {
     return caught.what();
   } catch (...) {
     return "an exception that is no std::exception";
+  }
+}
+
+bool isBadAlloc(std::exception_ptr exception) {
+  try {
+    std::rethrow_exception(std::move(exception));
+  } catch (const std::bad_alloc&) {
+    return true;
+  } catch (...) {
+    return false;
   }
 }
 

@@ -7,5 +7,7 @@
 namespace troupe::actor {
 
 std::string describe(std::exception_ptr exception);
+// Memory was asked for, and there was none.
+bool isBadAlloc(std::exception_ptr exception);
 
 }  // namespace troupe::actor

@@ -79,6 +79,8 @@ Task<> Self::sleepFor(Duration duration) { return sleepOn(process_->loop(), dura
 
 void Self::spawn(Task<> task) { process_->spawn(std::move(task)); }
 
+void detail::spawnHere(Task<> task) { actor::ActorProcess::current().spawn(std::move(task)); }
+
 Monitor Self::monitor(const RefBase& actor) {
   if (!actor) throw Error(ErrorKind::invalid, "monitoring an actor: the reference refers to nobody");
   return Monitor(process_->monitors().add(actor.id()));

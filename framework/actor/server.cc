@@ -99,8 +99,9 @@ Server::Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::stri
 
 Server::~Server() = default;
 
-void Server::serve(ActorBase& actor) {
+void Server::serve(ActorBase& actor, std::unique_ptr<WorkMeter> meter) {
   actor_ = &actor;
+  meter_ = std::move(meter);
   serveSome();
 }
 
@@ -283,6 +284,7 @@ void Server::refuse(Turn::State& turn, const mailbox::Desk::Message& message, co
 void Server::handle(Turn::State& turn) {
   ++open_;
   ++turn.serial;
+  if (meter_) meter_->begun();
   try {
     dispatch(turn);
   } catch (...) {
@@ -335,6 +337,7 @@ void Server::finish(Turn::State& turn) {
   recycle(turn);
   outbox_.flush();
   --open_;
+  if (meter_ && meter_->ended(open_ == 0)) hooks_.worn();
   if (open_ == 0 && stopped_) return hooks_.idle();
   // After a turn that was suspended nobody is in the loop of serveSome().
   if (canTake()) serveSoon();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "actor/bodies.h"
+#include "actor/work_meter.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
 #include "mailbox/desk.h"
@@ -40,13 +41,14 @@ class Server {
     std::function<void(const std::string& what)> fault;
     std::function<void(std::exception_ptr)> crash;  // an exception left a handler
     std::function<void()> idle;                     // the last turn that was open is over
+    std::function<void()> worn;                     // it has handled as many messages as it may
   };
   Server(loop::Loop& loop, const detail::ActorClass& actorClass, std::string path, mailbox::Desk& desk,
          mailbox::Outbox& outbox, mailbox::Journal& journal, Bodies& bodies, Hooks hooks);
   ~Server();
 
-  // From here on messages are taken, for this actor.
-  void serve(ActorBase& actor);
+  // From here on messages are taken, for this actor, and metered where there is a meter.
+  void serve(ActorBase& actor, std::unique_ptr<WorkMeter> meter);
   // No further message is begun, until goOnTaking().
   void stopTaking();
   void goOnTaking();
@@ -108,6 +110,7 @@ class Server {
   std::map<std::pair<unsigned, unsigned>, std::shared_ptr<Bodies::Body>> openBodies_;
   Hooks hooks_;
   ActorBase* actor_ = nullptr;
+  std::unique_ptr<WorkMeter> meter_;
   bool stopped_ = false;
   bool posted_ = false;
   unsigned open_ = 0;

@@ -59,6 +59,18 @@ Argument readOne(wire::Argument::Reader from, wire::ReceivedControl& message) {
 
 }  // namespace
 
+void write(wire::LimitsData::Builder to, const Limits& limits) {
+  to.setMemory(limits.memory);
+  to.setCpuPerMessage(limits.cpuPerMessage.count());
+  to.setWallPerMessage(limits.wallPerMessage.count());
+}
+
+Limits read(wire::LimitsData::Reader from) {
+  return {.memory = from.getMemory(),
+          .cpuPerMessage = Duration(from.getCpuPerMessage()),
+          .wallPerMessage = Duration(from.getWallPerMessage())};
+}
+
 void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setRestart(static_cast<std::uint8_t>(spec.restart));
   to.setStopLimit(spec.stop.limit.count());
@@ -76,6 +88,8 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setMaxMessageBytes(spec.maxMessageBytes);
   to.setRetries(spec.onCrash.retries);
   to.setSpares(spec.spares);
+  write(to.initLimits(), spec.limits);
+  to.setRecycleAfter(spec.recycleAfter);
 }
 
 ChildSpec read(wire::SpecData::Reader from) {
@@ -96,6 +110,8 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.maxMessageBytes = from.getMaxMessageBytes();
   spec.onCrash.retries = from.getRetries();
   spec.spares = from.getSpares();
+  spec.limits = read(from.getLimits());
+  spec.recycleAfter = from.getRecycleAfter();
   return spec;
 }
 

@@ -11,6 +11,8 @@
 
 namespace troupe::actor {
 
+void write(wire::LimitsData::Builder to, const Limits& limits);
+Limits read(wire::LimitsData::Reader from);
 void write(wire::SpecData::Builder to, const ChildSpec& spec);
 ChildSpec read(wire::SpecData::Reader from);
 

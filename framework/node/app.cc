@@ -110,6 +110,8 @@ void Group::addPool(std::string id, const PoolSpec& spec, const detail::ActorCla
                                 .backOff = spec.backOff,
                                 .onCrash = spec.onCrash,
                                 .watchdog = spec.watchdog,
+                                .limits = spec.limits,
+                                .recycleAfter = spec.recycleAfter,
                                 .launch = spec.launch,
                                 .output = spec.output,
                                 .spares = spec.spares,

@@ -31,6 +31,10 @@ std::string withoutStart(const ExitReason& reason) {
       return described(reason.code == 0 ? "could not be started"
                                         : std::string("could not be started: ") + strerror(reason.code),
                        reason.text);
+    case ExitKind::memoryLimit: return described("asked for more memory than its limit", reason.text);
+    case ExitKind::cpuLimit: return described("took more processor time than its limit", reason.text);
+    case ExitKind::wallLimit: return described("took longer than its limit", reason.text);
+    case ExitKind::recycled: return described("was replaced by a fresh process", reason.text);
   }
   return "ended for an unknown reason";
 }

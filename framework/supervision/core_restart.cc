@@ -11,6 +11,11 @@ void Core::endRunning(Slot& slot, const ExitReason& reason) {
   report(Event::ended, slot, reason);
   // Whatever ends while a sweep is on its way to it would have been stopped: it triggers nothing.
   if (inSweep(slot)) return settleSwept(slot, reason);
+  // A replacement is no restart: it is counted nowhere, waits for nothing, and leaves the siblings alone.
+  if (reason.kind == ExitKind::recycled && isRestarted(slot.spec->restart, reason)) {
+    slots_.enter(slot, SlotPhase::waiting);
+    return start(slot, Attempt::restart);
+  }
   if (isRestarted(slot.spec->restart, reason)) {
     if (now_ - slot.readyAt >= slot.spec->backOff.limit) slot.restartsInARow = 0;
     const Duration delay = nextDelay(slot);

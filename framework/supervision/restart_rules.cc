@@ -10,7 +10,7 @@ namespace troupe::supervision {
 bool isRestarted(Restart restart, const ExitReason& reason) {
   switch (restart) {
     case Restart::permanent: return true;
-    case Restart::transient: return !reason.clean();
+    case Restart::transient: return !reason.clean() || reason.kind == ExitKind::recycled;
     case Restart::temporary: return false;
   }
   return false;
@@ -48,7 +48,8 @@ ExitReason trueReason(ExitReason reported, const EndedAfter& after) {
     if (reported.code != SIGTERM || !after.askedToStop) return reported;
     return because(ExitKind::shutdown, std::move(reported.text));
   }
-  const bool orderly = reported.kind == ExitKind::normal || reported.kind == ExitKind::shutdown;
+  const bool orderly = reported.kind == ExitKind::normal || reported.kind == ExitKind::shutdown ||
+                       (reported.kind == ExitKind::recycled && after.askedToStop);
   if (orderly && after.askedToStop) reported.duringStart = false;
   if (orderly && (after.askedToStop || after.saidLeaving)) reported.kind = ExitKind::shutdown;
   return reported;

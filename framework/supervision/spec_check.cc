@@ -10,6 +10,7 @@ namespace {
 
 constexpr unsigned kMostRetries = 100;
 constexpr unsigned kMostSpares = 16;
+constexpr std::size_t kLeastMemory = 8_MiB;
 
 // Says whose field it is that is wrong.
 class Checker {
@@ -74,6 +75,18 @@ void checkLifetime(const Checker& check, const Spec& spec) {
   checkBackOff(check, spec.backOff);
 }
 
+void checkLimits(const Checker& check, const ChildDeclaration& child) {
+  const Limits& limits = child.spec.limits;
+  check.require(limits.memory == 0 || limits.memory >= kLeastMemory, "limits.memory",
+                std::to_string(limits.memory), "less than 8388608 (8 MiB) would not do for any actor");
+  check.require(limits.cpuPerMessage >= Duration::zero(), "limits.cpuPerMessage",
+                describe(limits.cpuPerMessage), "it must not be negative");
+  check.require(limits.wallPerMessage >= Duration::zero(), "limits.wallPerMessage",
+                describe(limits.wallPerMessage), "it must not be negative");
+  check.require(child.spec.recycleAfter == 0 || child.spec.restart != Restart::temporary, "recycleAfter",
+                std::to_string(child.spec.recycleAfter), "a temporary child is never replaced");
+}
+
 void checkCombination(const Checker& check, const SupervisorSpec& flags, const ChildDeclaration& child) {
   check.require(!child.spec.significant || flags.autoShutdown != AutoShutdown::never, "significant", "true",
                 "the supervisor's autoShutdown is `never`");
@@ -129,6 +142,7 @@ void checkChild(const std::string& supervisor, const SupervisorSpec& flags, cons
                 "at most 16 are allowed");
   check.require(child.spec.spares == 0 || child.spec.restart != Restart::temporary, "spares",
                 std::to_string(child.spec.spares), "a temporary child is never restarted");
+  checkLimits(check, child);
   checkCombination(check, flags, child);
 }
 

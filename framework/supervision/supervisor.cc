@@ -256,6 +256,8 @@ LaunchOrder Supervisor::orderFor(Child& child, wire::GrantedEnds ends, os::Fd im
   } else {
     assignment.ends = std::move(ends);
     assignment.maxMessageBytes = child.spec.maxMessageBytes;
+    assignment.limits = child.spec.limits;
+    assignment.recycleAfter = child.spec.recycleAfter;
   }
   return order;
 }

@@ -2,7 +2,9 @@
 #include <csignal>
 
 #include "os/kill_point.h"
+#include "os/work_limits.h"
 #include "supervision/restart_rules.h"
+#include "supervision/spec_check.h"
 #include "supervision/supervisor.h"
 #include "wire/reason_codec.h"
 
@@ -12,6 +14,18 @@ namespace {
 
 // From the closing of its lane to the end of a process that is ending.
 constexpr auto kTimeToEnd = std::chrono::seconds(1);
+
+// A process that takes too long is ended by signals that say so (os/work_limits.h).
+ExitReason byLimit(const Child& child, ExitReason reason) {
+  using Of = os::WorkTimer::Of;
+  if (reason.kind != ExitKind::signaled || !child.ready) return reason;
+  const Limits& limits = child.spec.limits;
+  if (reason.code == os::WorkTimer::signalOf(Of::cpuTime) && limits.cpuPerMessage > Duration::zero())
+    return because(ExitKind::cpuLimit, describe(limits.cpuPerMessage) + " for a message");
+  if (reason.code == os::WorkTimer::signalOf(Of::wallTime) && limits.wallPerMessage > Duration::zero())
+    return because(ExitKind::wallLimit, describe(limits.wallPerMessage) + " for a message");
+  return reason;
+}
 
 }  // namespace
 
@@ -62,7 +76,7 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   // What it said last is still in the lane.
   child.lane->receivePending();
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
-  const ExitReason reason = reasonOf(child, end, unexplainedKill && outOfMemory_.struck());
+  const ExitReason reason = byLimit(child, reasonOf(child, end, unexplainedKill && outOfMemory_.struck()));
   if (child.part == Part::spare) return onSpareEnded(child, reason);
   if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
 }

@@ -47,6 +47,8 @@ WrittenTicket writeTicket(Ticket& ticket) {
   root.setDesk(assignment.ends.desk.get());
   root.setArena(assignment.ends.arena.get());
   root.setMaxMessageBytes(assignment.maxMessageBytes);
+  actor::write(root.initLimits(), assignment.limits);
+  root.setRecycleAfter(assignment.recycleAfter);
   root.setSpare(ticket.spare);
   actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
                message);
@@ -117,6 +119,8 @@ std::optional<Ticket> readTicket() {
     ticket.assignment.ends = {inherited(root.getMailbox()), inherited(root.getReply()),
                               inherited(root.getDesk()), inherited(root.getArena())};
     ticket.assignment.maxMessageBytes = root.getMaxMessageBytes();
+    ticket.assignment.limits = actor::read(root.getLimits());
+    ticket.assignment.recycleAfter = root.getRecycleAfter();
     ticket.assignment.arguments = actor::read(root.getArguments(), carrier);
     return ticket;
   } catch (const kj::Exception& exception) {

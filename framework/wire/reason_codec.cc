@@ -6,7 +6,7 @@
 namespace troupe::wire {
 
 namespace {
-constexpr auto kLastExitKind = static_cast<std::uint16_t>(ExitKind::notStarted);
+constexpr auto kLastExitKind = static_cast<std::uint16_t>(ExitKind::recycled);
 constexpr auto kLastErrorKind = static_cast<std::uint16_t>(ErrorKind::system);
 
 // At most kMaxReasonText bytes of it, and no part of a character that was cut in two.

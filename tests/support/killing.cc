@@ -15,11 +15,11 @@ void* sharedByAll(std::size_t bytes) {
 }
 
 Task<unsigned> killAtRandom(Self& self, std::vector<std::string> ids, unsigned kills,
-                            std::function<bool(const std::string& id)> counts) {
+                            std::function<bool(const std::string& id)> counts, std::string supervisor) {
   std::mt19937 random(7);
   unsigned counted = 0;
   for (unsigned done = 0; done < kills;) {
-    const auto children = co_await childrenOf(troupe::SupervisorRef("/"));
+    const auto children = co_await childrenOf(troupe::SupervisorRef(supervisor));
     const std::string& id = ids[random() % ids.size()];
     const auto& child = children.at(id);
     if (child.pid != 0 && child.state == troupe::ChildState::running) {

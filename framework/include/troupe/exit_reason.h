@@ -24,6 +24,10 @@ enum class ExitKind : std::uint16_t {
   childFailed,     // a supervisor could not start its children; `text` names the child and the cause
   supervisorDied,  // went down with its supervisor
   notStarted,      // fork or exec failed; `code` is errno
+  memoryLimit,     // asked for more memory than its limits allow
+  cpuLimit,        // one message took more time of the processor than its limits allow
+  wallLimit,       // one message took longer than its limits allow
+  recycled,        // has handled as many messages as one process may, and is replaced
 };
 
 struct ExitReason {
@@ -33,8 +37,11 @@ struct ExitReason {
   bool duringStart = false;  // it had not become ready yet
   std::string text = {};     // more, for a human; may be empty
 
-  // True for `normal` and `shutdown` (OTP's normal and shutdown exits).
-  bool clean() const { return !duringStart && (kind == ExitKind::normal || kind == ExitKind::shutdown); }
+  // True for `normal` and `shutdown` (OTP's normal and shutdown exits), and `recycled`.
+  bool clean() const {
+    return !duringStart &&
+           (kind == ExitKind::normal || kind == ExitKind::shutdown || kind == ExitKind::recycled);
+  }
 
   // One line, such as "killed by SIGSEGV (core dumped)" or "exception: no such file".
   std::string toString() const;

@@ -27,6 +27,11 @@ struct Down {
   bool final = false;  // it has gone for good; no more will be told
 };
 
+namespace detail {
+// Self::spawn, for what has no Self at hand.
+void spawnHere(Task<> task);
+}  // namespace detail
+
 // Watches one actor, across its restarts. OTP's monitor, but it stays on until the actor has gone for good.
 class Monitor {
  public:

@@ -114,6 +114,30 @@ struct OnCrash {
   friend bool operator==(const OnCrash&, const OnCrash&) = default;
 };
 
+inline namespace literals {
+constexpr std::size_t operator""_KiB(unsigned long long number) {
+  return static_cast<std::size_t>(number) << 10;
+}
+constexpr std::size_t operator""_MiB(unsigned long long number) {
+  return static_cast<std::size_t>(number) << 20;
+}
+constexpr std::size_t operator""_GiB(unsigned long long number) {
+  return static_cast<std::size_t>(number) << 30;
+}
+}  // namespace literals
+
+// What an actor's process may use. The kernel sees to it, so an endless loop does not escape it. The actor is then ended for a reason of
+// that name, and the message in hand is dealt with as after any other crash. Zero: no limit.
+struct Limits {
+  // Bytes of memory of its own, which it can write to and shares with nobody: its code, the stack that it began with and what is in
+  // messages do not count. To ask for more fails (std::bad_alloc): where nothing catches that, the reason is `memoryLimit`. At least 8 MiB.
+  std::size_t memory = 0;
+  // Of the processor, and of the clock, for one message; of a reentrant actor, for those that overlap. `cpuLimit`, `wallLimit`.
+  Duration cpuPerMessage = Duration::zero();
+  Duration wallPerMessage = Duration::zero();
+  friend bool operator==(const Limits&, const Limits&) = default;
+};
+
 inline constexpr std::size_t kDefaultMessageBytes = std::size_t{64} << 20;
 
 struct ChildSpec {
@@ -127,6 +151,10 @@ struct ChildSpec {
   OnCrash onCrash = {};
   // A child that does not get round to its event loop within this time is killed, with reason `hung`. Zero: not watched.
   Duration watchdog = Duration::zero();
+  Limits limits = {};
+  // After so many messages the process ends in an orderly way (`recycled`) and is replaced by a fresh one, which no limit of restarts
+  // counts. 0: never.
+  unsigned recycleAfter = 0;
   Launch launch = Launch::fork;
   Output output = Output::prefixed;
   // So many processes are kept ready to become this child when its process has died: hot spares. Each has forked and has made
@@ -174,6 +202,8 @@ struct PoolSpec {
   BackOff backOff = {};
   OnCrash onCrash = {};
   Duration watchdog = Duration::zero();
+  Limits limits = {};
+  unsigned recycleAfter = 0;
   Launch launch = Launch::fork;
   Output output = Output::prefixed;
   std::size_t mailboxBytes = 0;

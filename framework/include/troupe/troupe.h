@@ -10,6 +10,7 @@
 #include <troupe/kept.h>
 #include <troupe/kept_table.h>
 #include <troupe/later.h>
+#include <troupe/map.h>
 #include <troupe/net.h>
 #include <troupe/net_argument.h>
 #include <troupe/queue.h>
