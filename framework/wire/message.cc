@@ -329,11 +329,7 @@ IncomingMessage::IncomingMessage() {
 
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : IncomingMessage() { read(words); }
 
-void IncomingMessage::read(std::span<const capnp::word> words) {
-  words_ = words;
-  if (readers_) readers_.reset();
-  if (!readPlainHead(words, head_) || head_.references) readOther();
-}
+void IncomingMessage::forgetReaders() { readers_.reset(); }
 
 // Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
 void IncomingMessage::readOther() {
