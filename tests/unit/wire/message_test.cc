@@ -198,8 +198,7 @@ TEST(LargeMessage, OfWhatIsCopiedAtOnceIsTheCopyAndNothingOfAnEarlierOne) {
     message.envelope().initCast();
     auto list = message.body().initAs<capnp::List<capnp::Text>>(3);
     const std::string content(size, with);
-    const TextArg text(content);
-    for (unsigned i : {0U, 2U}) text.copyInto([&] { return list.init(i, text.size()); });
+    for (unsigned i : {0U, 2U}) TextArg(content).copyInto([&] { return list.init(i, content.size()); });
     const Bytes bytes = bytesOf(message.finish("casting"));
     world.send(bytes);
     const Words words(bytes);
