@@ -8,32 +8,18 @@
 #include <capnp/any.h>
 #include <kj/exception.h>
 
-#include <algorithm>
-
 #include "os/shared_memory.h"
 #include "peers.capnp.h"
 #include "tests/unit/wire/messages.h"
+#include "tests/unit/wire/world.h"
 
 namespace troupe::wire {
 namespace {
 
 using test::Bytes;
 using test::bytesOf;
-
-// The words of a finished message, aligned.
-class Words {
- public:
-  explicit Words(std::span<const std::byte> bytes)
-      : words_(kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word))) {
-    std::memcpy(words_.begin(), bytes.data(), bytes.size());
-  }
-  operator std::span<const capnp::word>() const { return {words_.begin(), words_.size()}; }
-  std::uint64_t& at(std::size_t index) { return reinterpret_cast<std::uint64_t*>(words_.begin())[index]; }
-  std::size_t size() const { return words_.size(); }
-
- private:
-  kj::Array<capnp::word> words_;
-};
+using test::Words;
+using test::World;
 
 Bytes framed(capnp::MessageBuilder& builder) {
   const auto words = capnp::messageToFlatArray(builder);
@@ -130,32 +116,6 @@ TEST(Message, OfTheLargestSizeGoesAndTheNextIsRefusedWithItsSize) {
   EXPECT_THROW(finished(1'000'000), Error);
 }
 
-// An arena and what its receiver sees of it.
-struct World {
-  explicit World(std::size_t limit = 1 << 20)
-      : memory(os::makeSharedMemory("arena", arenaBytesFor(limit))),
-        arena(os::openSharedMemory(memory), limit, 1),
-        mapping(memory, os::sizeOf(memory)),
-        view({static_cast<std::byte*>(mapping.data()), mapping.bytes()}) {}
-
-  void send(std::span<const std::byte> message) {
-    for (const BlockRef& block : blocksOf(message)) {
-      arena.open()->sending(block, {.actor = 2, .lane = 0});
-      arena.open()->sent(block);
-    }
-  }
-  std::vector<std::span<const capnp::word>> segments(std::span<const capnp::word> message) const {
-    std::vector<std::span<const capnp::word>> all;
-    for (const BlockRef& block : blocksOf(message)) all.push_back(view.content(block).value());
-    return all;
-  }
-
-  os::Fd memory;
-  ArenaMemory arena;
-  os::Mapping mapping;
-  ArenaView view;
-};
-
 TEST(LargeMessage, IsBuiltAndReadInPlace) {
   World world;
   OutgoingMessage message(&world.arena);
@@ -188,48 +148,6 @@ TEST(LargeMessage, IsBuiltAndReadInPlace) {
   EXPECT_EQ(read.begin() - viewStart, built - arenaStart) << "no copy between";
   for (const BlockRef& block : blocksOf(words)) EXPECT_TRUE(world.view.free(block));
   EXPECT_TRUE(world.view.empty());
-}
-
-// Memory that is used again is not cleared for what is copied there; what lies between the copies is zero all the same.
-TEST(LargeMessage, OfWhatIsCopiedAtOnceIsTheCopyAndNothingOfAnEarlierOne) {
-  World world;
-  const auto send = [&](char with, std::size_t size) {
-    OutgoingMessage message(&world.arena);
-    message.envelope().initCast();
-    auto list = message.body().initAs<capnp::List<capnp::Text>>(3);
-    const std::string content(size, with);
-    for (unsigned i : {0U, 2U}) TextArg(content).copyInto([&] { return list.init(i, content.size()); });
-    const Bytes bytes = bytesOf(message.finish("casting"));
-    world.send(bytes);
-    const Words words(bytes);
-    IncomingMessage incoming(words);
-    incoming.attach(world.segments(words));
-    const auto read = incoming.body().getAs<capnp::List<capnp::Text>>();
-    EXPECT_EQ(read[0], content.c_str());
-    EXPECT_EQ(read[1], "");
-    EXPECT_EQ(read[2], content.c_str());
-    std::size_t others = 0;
-    for (const auto segment : world.segments(words)) {
-      const auto* const at = reinterpret_cast<const char*>(segment.data());
-      others += static_cast<std::size_t>(std::count(at, at + segment.size_bytes(), with == 'a' ? 'b' : 'a'));
-    }
-    EXPECT_EQ(others, 0U) << "of the one before";
-    for (const BlockRef& block : blocksOf(words)) EXPECT_TRUE(world.view.free(block));
-  };
-  for (const std::size_t size : {100'000, 99'991, 4089, 70'001, 5000}) {
-    send('a', size);
-    send('b', size - 3);
-  }
-}
-
-TEST(LargeMessage, MadeInPlaceIsZeroWhereNothingWasWritten) {
-  World world(8 << 20);
-  for (const unsigned at : {0U, 5'000'000U, 2'000'000U}) {
-    OutgoingMessage message(&world.arena);
-    auto data = message.body().initAs<capnp::Data>(6'000'000);
-    EXPECT_TRUE(std::all_of(data.begin(), data.end(), [](kj::byte each) { return each == 0; }));
-    data[at] = 1;
-  }
 }
 
 TEST(LargeMessage, OfManySmallPartsCarriesReferencesToo) {
