@@ -125,18 +125,27 @@ void Server::look() {
 }
 
 void Server::serveSome() {
+  serving_ = true;
+  const bool more = serveBurst();
+  serving_ = false;
+  // There may be more on the desk, of which the pipe knows nothing.
+  if (more) return serveSoon();
+  watchMailbox();
+}
+
+// True where there may be more to take.
+bool Server::serveBurst() {
   const auto begun = loop::Clock::now();
   do {
     for (unsigned i = 0; i < kBetweenLooks; ++i) {
-      if (!canTake()) return watchMailbox();
+      if (!canTake()) return false;
       const auto message = desk_.next();
-      if (!message) return watchMailbox();
+      if (!message) return false;
       ++arrivals_;
       handle(*message);
     }
   } while (loop::Clock::now() - begun < kBurst);
-  // There may be more on the desk, of which the pipe knows nothing.
-  serveSoon();
+  return true;
 }
 
 void Server::serveSoon() {
@@ -339,8 +348,8 @@ void Server::finish(Turn::State& turn) {
   --open_;
   if (meter_ && meter_->ended(open_ == 0)) hooks_.worn();
   if (open_ == 0 && stopped_) return hooks_.idle();
-  // After a turn that was suspended nobody is in the loop of serveSome().
-  if (canTake()) serveSoon();
+  // After a turn that was suspended nobody is in the loop of serveBurst().
+  if (!serving_ && canTake()) serveSoon();
 }
 
 void Server::stageAnswer(Turn::State& turn) {

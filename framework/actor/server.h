@@ -80,6 +80,7 @@ class Server {
  private:
   friend class troupe::Turn;
   void serveSome();
+  bool serveBurst();
   void serveSoon();
   bool canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
   void handle(const mailbox::Desk::Message& message);
@@ -113,6 +114,7 @@ class Server {
   std::unique_ptr<WorkMeter> meter_;
   bool stopped_ = false;
   bool posted_ = false;
+  bool serving_ = false;  // messages are being taken, one after the other
   unsigned open_ = 0;
   std::uint64_t arrivals_ = 0;
   std::size_t heldBack_ = 0;  // bytes of casts, of all turns that are open

@@ -44,7 +44,8 @@ std::optional<Argument> plainArgument(const EdgeContext& context, Field field, c
   const auto plain = field.getSlot().getHadExplicitDefault()
                          ? std::string()
                          : str("params.set(", field.getSlot().getOffset(), ", ", name, ");");
-  const auto copy = str(name, ".copyTo(params.init", titleCase(cppNameOf(field)), "(", name, ".size()));");
+  const auto copy = str(name, ".copyInto([&] { return params.init", titleCase(cppNameOf(field)), "(", name,
+                        ".size()); });");
   switch (type.which()) {
     case Type::TEXT: return Argument{"TextArg " + name, copy, plain, name + ".words()"};
     case Type::DATA: return Argument{"DataArg " + name, copy, plain, name + ".words()"};

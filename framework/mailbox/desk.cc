@@ -2,7 +2,10 @@
 
 #include <troupe/error.h>
 
+#include <algorithm>
+#include <bit>
 #include <cstring>
+#include <utility>
 
 #include "mailbox/last_from.h"
 #include "os/kill_point.h"
@@ -13,8 +16,9 @@ namespace troupe::mailbox {
 
 namespace {
 
-// Half of the desk: what is read and not handled yet should stay in the processor's first cache.
-constexpr unsigned kMostAtOnce = kDeskSlots / 2;
+// As many as an ordinary pipe holds.
+constexpr unsigned kMostAtOnce = Crowd::kOrdinary;
+static_assert(kMostAtOnce <= kDeskSlots / 2);
 
 // What has been begun, or done, of a packet, with what had come before it did.
 std::uint64_t begunOf(const DeskSlot& slot) {
@@ -48,60 +52,70 @@ Desk::Desk(DeskMemory& memory, os::Fd mailbox, Fault fault, bool alone)
 
 void Desk::reload() {
   extent_.fill(kPageBytes);
-  open_ = full_ = false;
+  pending_ = 0;
+  opened_ = waiting_ = 0;
+  known_ = full_ = false;
+  taken_ = ~SlotMask{};
   hadLarge_ = true;
 }
 
 std::optional<Desk::Message> Desk::next() {
   keptBack_ = false;
-  for (;;) {
-    if (!open_ && !openNextSlot()) return std::nullopt;
-    DeskSlot& slot = memory_.slots[slot_];
-    while (index_ < packet_.messages()) {
-      const unsigned index = index_++;
-      const std::uint64_t bit = 1ULL << index;
-      if (begunOf(slot) & bit) continue;
-      const Message message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
-                            .sender = packet_.header().sender,
-                            .generation = packet_.header().generation,
-                            .words = packet_.message(index)};
-      const bool large = wire::isLarge(message.words);
-      hadLarge_ = hadLarge_ || large;
-      if (large && gate_ && !gate_(message)) {
-        keptBack_ = true;
-        --index_;
-        return std::nullopt;
-      }
-      slot.begun.store(slot.begun.load(std::memory_order_relaxed) | bit, std::memory_order_release);
-      os::killPoint("begun");
-      return message;
-    }
-    open_ = false;
+  while (pending_ == 0) {
+    if (!openNextSlot()) return std::nullopt;
   }
+  const auto index = static_cast<unsigned>(std::countr_zero(pending_));
+  const Message message{.token = {static_cast<std::uint8_t>(slot_), static_cast<std::uint8_t>(index)},
+                        .sender = packet_.header().sender,
+                        .generation = packet_.header().generation,
+                        .words = packet_.message(index)};
+  if (wire::isLarge(message.words)) {
+    hadLarge_ = true;
+    if (gate_ && !gate_(message)) {
+      keptBack_ = true;
+      return std::nullopt;
+    }
+  }
+  pending_ &= pending_ - 1;
+  DeskSlot& slot = memory_.slots[slot_];
+  slot.begun.store(slot.begun.load(std::memory_order_relaxed) | 1ULL << index, std::memory_order_release);
+  os::killPoint("begun");
+  return message;
 }
 
 // Messages that were delivered earlier, also by a predecessor's reading, come before those still in the pipe.
 bool Desk::openNextSlot() {
+  if (!std::exchange(known_, true)) findWaiting();
   for (;;) {
-    std::size_t oldest = kDeskSlots;
-    for (std::size_t i = 0; i < kDeskSlots; ++i) {
-      DeskSlot& slot = memory_.slots[i];
-      const wire::PacketHeader& header = memory_.header(i);
-      if (header.bytes == 0) continue;
-      if (header.messages > 0 && holds(begunOf(slot), header.messages)) continue;
-      if (oldest == kDeskSlots || slot.arrival < memory_.slots[oldest].arrival) oldest = i;
-    }
-    if (oldest != kDeskSlots ? open(oldest) : !readSome()) return oldest != kDeskSlots;
+    if (opened_ == waiting_ && !readSome()) return false;
+    if (open(order_[opened_++])) return true;
   }
 }
 
-std::optional<std::size_t> Desk::freeSlot() {
+// What a predecessor, or another process that has had the memory, has left to be begun.
+void Desk::findWaiting() {
+  opened_ = waiting_ = 0;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    if (memory_.bytesIn(i) == 0) continue;
     const wire::PacketHeader& header = memory_.header(i);
-    const bool over = header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages);
-    if (header.bytes == 0 || over) return i;
+    if (header.messages > 0 && holds(begunOf(memory_.slots[i]), header.messages)) continue;
+    order_[waiting_++] = static_cast<std::uint8_t>(i);
   }
-  return std::nullopt;
+  std::sort(order_.begin(), order_.begin() + waiting_, [this](std::uint8_t a, std::uint8_t b) {
+    return memory_.slots[a].arrival < memory_.slots[b].arrival;
+  });
+}
+
+bool Desk::isDone(std::size_t slot) const {
+  const unsigned messages = memory_.header(slot).messages;
+  return messages > 0 && holds(doneOf(memory_.slots[slot]), messages);
+}
+
+void Desk::findDone() {
+  for (SlotMask left = taken_; left != 0; left &= left - 1) {
+    const auto i = static_cast<std::size_t>(std::countr_zero(left));
+    if (memory_.bytesIn(i) == 0 || isDone(i)) taken_ &= ~(left & -left);
+  }
 }
 
 // What is done lies there no longer: were this process to die, the blocks of its large messages would be freed once more, in arenas
@@ -109,45 +123,50 @@ std::optional<std::size_t> Desk::freeSlot() {
 void Desk::tidy() {
   hadLarge_ = false;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    wire::PacketHeader& header = memory_.header(i);
-    if (header.bytes == 0) continue;
-    if (header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages)) {
-      header.bytes = 0;
+    if (memory_.bytesIn(i) == 0) continue;
+    if (isDone(i)) {
+      memory_.header(i).bytes = 0;
     } else {
       hadLarge_ = true;  // maybe
     }
   }
 }
 
-// Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them.
+// Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them. The lowest slots that
+// are free: who is sent little uses little of the memory.
 bool Desk::readSome() {
-  unsigned packets = 0;
-  while (packets < mostAtOnce_) {
-    const auto free = freeSlot();
-    full_ = !free && packets == 0;
-    if (!free) break;
-    clear(*free);
-    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[*free]);
+  opened_ = waiting_ = 0;
+  findDone();
+  full_ = false;
+  while (waiting_ < mostAtOnce_) {
+    const auto free = static_cast<std::size_t>(std::countr_one(taken_));
+    if (free == kDeskSlots) {
+      full_ = waiting_ == 0;
+      break;
+    }
+    clear(free);
+    const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) {
       crowd_.over();
-      if (packets == 0 && hadLarge_) tidy();
+      if (waiting_ == 0 && hadLarge_) tidy();
       break;
     }
     os::killPoint("packetRead");
-    extent_[*free] = read.bytes;
-    if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(*free).bytes == read.bytes) {
-      ++packets;
+    extent_[free] = read.bytes;
+    if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(free).bytes == read.bytes) {
+      taken_ |= SlotMask{1} << free;
+      order_[waiting_++] = static_cast<std::uint8_t>(free);
       continue;
     }
     const auto fault = read.bytes < sizeof(wire::PacketHeader) ? wire::PacketFault::tooShort
                                                                : wire::PacketFault::wrongLength;
-    memory_.header(*free).bytes = 0;
+    memory_.header(free).bytes = 0;
     ++malformed_;
     fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
                   " bytes was dropped: " + toString(fault));
   }
-  return packets > 0;
+  return waiting_ > 0;
 }
 
 // Makes a slot ready for the kernel to write to: see mailbox/desk_layout.h for the order.
@@ -182,8 +201,7 @@ bool Desk::open(std::size_t slot) {
   if (const auto packets = crowd_.came(packet_.header().sender); packets != 0)
     os::makeRoom(mailbox_.get(), packets);
   slot_ = slot;
-  index_ = 0;
-  open_ = true;
+  pending_ = maskOf(packet_.messages()) & ~begunOf(memory_.slots[slot]);
   return true;
 }
 

@@ -73,8 +73,13 @@ class Desk {
   std::uint64_t malformedPackets() const { return malformed_; }
 
  private:
+  using SlotMask = std::uint32_t;
+  static_assert(kDeskSlots == 32, "a bit each");
+
   bool openNextSlot();
-  std::optional<std::size_t> freeSlot();
+  void findWaiting();
+  bool isDone(std::size_t slot) const;
+  void findDone();
   bool readSome();
   void tidy();
   bool open(std::size_t slot);
@@ -86,10 +91,16 @@ class Desk {
   Gate gate_;
   const unsigned mostAtOnce_;
   bool keptBack_ = false;
+  // The slot that is open, and which of its messages have not been begun.
   std::size_t slot_ = 0;
-  unsigned index_ = 0;
-  bool open_ = false;
+  std::uint64_t pending_ = 0;
   wire::PacketView packet_;
+  // Slots with a packet that was not opened yet, in the order in which they came: those from opened_ to waiting_.
+  std::array<std::uint8_t, kDeskSlots> order_;
+  unsigned opened_ = 0;
+  unsigned waiting_ = 0;
+  bool known_ = false;            // what a predecessor has left was looked for
+  SlotMask taken_ = ~SlotMask{};  // slots that are not known to be free
   // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
   std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;

@@ -23,13 +23,13 @@
 
 namespace troupe::mailbox {
 
-inline constexpr std::size_t kDeskSlots = 8;
-inline constexpr std::uint64_t kDeskLayout = 0x34306b7365440000;  // changes with this layout
+inline constexpr std::size_t kDeskSlots = 32;
+inline constexpr std::uint64_t kDeskLayout = 0x35306b7365440000;  // changes with this layout
 inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kLogBytes = 8u << 20;
 
 struct DeskSlot {
-  std::uint64_t arrival;             // order among the slots; the packet's name in the log
+  std::uint64_t arrival;  // order among the slots; the packet's name in the log; 0 where there never was one
   std::atomic<std::uint64_t> begun;  // a bit a message
   std::atomic<std::uint64_t> done;
   // Of a packet that was written again: its messages that had come before. Counts once `judged` is set.
@@ -95,6 +95,8 @@ struct DeskMemory {
   wire::PacketHeader& header(std::size_t slot) {
     return *reinterpret_cast<wire::PacketHeader*>(packets[slot]);
   }
+  // 0 where there is no packet. Does not look at a page that was never used: looking at it would take memory for it.
+  std::uint32_t bytesIn(std::size_t slot) { return slots[slot].arrival == 0 ? 0 : header(slot).bytes; }
   // The compiler may not move stores across this; the kernel and a successor see them in this order.
   static void barrier() { std::atomic_signal_fence(std::memory_order_seq_cst); }
 };

@@ -17,7 +17,8 @@ Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce,
       introduce_(std::move(introduce)),
       undeliverable_(std::move(undeliverable)),
       overdue_(loop, [this] { dropOverdue(); }),
-      space_(loop, [this] { wakeCrowded(); }) {}
+      space_(loop, [this] { wakeCrowded(); }),
+      patience_(loop, [this] { losePatience(); }) {}
 
 Outbox::~Outbox() = default;
 
@@ -269,23 +270,6 @@ bool Outbox::writeFirst(Line& line) {
   return false;
 }
 
-void Outbox::waitForRoom(Line& line) {
-  line.full = true;
-  if (line.to.lane == wire::Lane::reply) lookForOverdue();
-  if (line.room) {
-    line.room->want(loop::Interest::writable);
-    return;
-  }
-  line.room = std::make_unique<loop::Poll>(loop_, line.pipe.get(), loop::Interest::writable,
-                                           [this, &line](bool, bool) {
-                                             line.full = false;
-                                             write(line);
-                                             if (!line.full && line.room)
-                                               line.room->want(loop::Interest::none);
-                                             wakeWaiters(line);
-                                           });
-}
-
 void Outbox::written(Line& line) {
   auto packet = std::move(line.packets.front());
   line.packets.pop_front();
@@ -300,46 +284,6 @@ void Outbox::written(Line& line) {
   packet->blocks.clear();
   packet->deadline = loop::Clock::time_point::min();
   if (spares_.size() < kMaxWaitingPackets) spares_.push_back(std::move(packet));
-}
-
-std::shared_ptr<Outbox::Waiter> Outbox::whenRoom(Destination to, std::function<void()> resume) {
-  auto waiter = std::make_shared<Waiter>(Waiter{.resume = std::move(resume)});
-  Line& line = lineTo(to);
-  // Nobody overtakes it.
-  if (to == growingTo_) log_.endPacket();
-  if (!hasSpace()) crowded_ = true;
-  if (paused_ || line.packets.size() >= kMaxWaitingPackets || hasWaiters(line) || !hasSpace()) {
-    line.waiters.push_back(waiter);
-  } else {
-    // There is room by now, and nothing would tell of it again.
-    loop_.post([weak = std::weak_ptr(waiter)] {
-      if (const auto still = weak.lock()) still->resume();
-    });
-  }
-  return waiter;
-}
-
-// Those who have given up do not count.
-bool Outbox::hasWaiters(Line& line) {
-  while (!line.waiters.empty() && line.waiters.front().expired()) line.waiters.pop_front();
-  return !line.waiters.empty();
-}
-
-// Each that is woken may fill the line again, so they are woken one by one.
-void Outbox::wakeWaiters(Line& line) {
-  while (!line.waiters.empty() && (!paused_ || line.gone) &&
-         (line.gone || line.packets.size() < kMaxWaitingPackets)) {
-    if (!line.gone && !hasSpace()) {
-      crowded_ = true;
-      return;
-    }
-    const auto waiter = line.waiters.front().lock();
-    line.waiters.pop_front();
-    if (!waiter) continue;
-    line.waitersTurn = true;
-    waiter->resume();
-    line.waitersTurn = false;
-  }
 }
 
 void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
@@ -361,7 +305,8 @@ void Outbox::close(Destination to) {
   Line& line = *found->second;
   if (!line.packets.empty()) os::killPoint("closing");
   line.gone = true;
-  line.full = false;
+  setFull(line, false);
+  if (fullMailboxes_ == 0) setPatient(false);
   line.room.reset();
   line.pipe.reset();
   for (const auto& packet : line.packets) {
@@ -407,16 +352,6 @@ void Outbox::release(Packet& packet) {
     space_.startIn(loop::Clock::duration::zero());
   }
 }
-
-// Those who found the log full, of messages to others maybe.
-void Outbox::wakeCrowded() {
-  for (const Destination& to : destinations()) {
-    if (const auto found = lines_.find(to); found != lines_.end()) wakeWaiters(*found->second);
-  }
-}
-
-// Any message fits the log.
-bool Outbox::hasSpace() const { return log_.fits(wire::kMaxPacketBytes, 1); }
 
 // Not moved by each line that is full: so it does come.
 void Outbox::lookForOverdue() {

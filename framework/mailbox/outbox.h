@@ -154,6 +154,9 @@ class Outbox {
   bool writeFirst(Line& line);
   void spread(Line& line);
   void waitForRoom(Line& line);
+  void setFull(Line& line, bool full);
+  void setPatient(bool patient);
+  void losePatience();
   void written(Line& line);
   void giveUp(const Line& line, Packet& packet);
   void drop(Packet& packet);
@@ -188,6 +191,12 @@ class Outbox {
   std::uint64_t dropped_ = 0;
   loop::Timer overdue_;
   loop::Timer space_;
+  unsigned fullMailboxes_ = 0;
+  // While mailboxes are full, whose receivers read: to be woken is not urgent.
+  bool patient_ = false;
+  std::uint64_t rooms_ = 0;  // so often one of them had room again
+  std::uint64_t roomsBefore_ = 0;
+  loop::Timer patience_;
   bool looking_ = false;
   bool paused_ = false;
   bool retired_ = false;

@@ -1,6 +1,7 @@
 #include "os/cores.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <unistd.h>
 
 #include <charconv>
@@ -31,6 +32,13 @@ bool coreToSpare() {
   char text[128];
   const ssize_t got = ::read(file.get(), text, sizeof text);
   return got <= 0 || runnableOf({text, static_cast<std::size_t>(got)}) <= cores;
+}
+
+void setPatient(bool patient) {
+  const int from = patient ? SCHED_OTHER : SCHED_BATCH;
+  if (::sched_getscheduler(0) != from) return;
+  const sched_param parameters{};
+  (void)::sched_setscheduler(0, patient ? SCHED_BATCH : SCHED_OTHER, &parameters);
 }
 
 }  // namespace troupe::os

@@ -6,6 +6,7 @@
 #include <troupe/error.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string>
 #include <utility>
@@ -78,6 +79,17 @@ bool punchHole(const Fd& memory, std::size_t offset, std::size_t bytes) {
                      static_cast<off_t>(bytes)) == 0;
 }
 
+// Also what was swapped out counts as used. Where others read or write there, the answer may be old when it comes: what they read is
+// zero all the same, and what they write is theirs to answer for.
+Stretch findUsed(const Fd& memory, std::size_t from, std::size_t to) {
+  const off_t data = ::lseek(memory.get(), static_cast<off_t>(from), SEEK_DATA);
+  if (data < 0) return errno == ENXIO ? Stretch{to, to} : Stretch{from, to};
+  const auto begins = static_cast<std::size_t>(data);
+  if (begins >= to) return {to, to};
+  const off_t hole = ::lseek(memory.get(), data, SEEK_HOLE);
+  return {begins, hole < 0 ? to : std::min(static_cast<std::size_t>(hole), to)};
+}
+
 bool tryLock(const Fd& memory) {
   struct flock lock = wholeFile();
   if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;
@@ -126,6 +138,9 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
   std::swap(bytes_, other.bytes_);
   return *this;
 }
+
+// Refused where the system has no such pages, or not for this.
+void Mapping::preferHugePages() const { (void)::madvise(data_, bytes_, MADV_HUGEPAGE); }
 
 Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(data_, bytes_);

@@ -34,6 +34,13 @@ std::size_t sizeOf(const Fd& memory);
 bool isUntouched(const Fd& memory);
 // Gives a stretch back to the system: it is zero from then on. False where that can't be done.
 bool punchHole(const Fd& memory, std::size_t offset, std::size_t bytes);
+// The first stretch of it from `from` to `to` that is in use; all else there is zero. Empty, where there is none; all, where that
+// can't be told.
+struct Stretch {
+  std::size_t from = 0;
+  std::size_t to = 0;
+};
+Stretch findUsed(const Fd& memory, std::size_t from, std::size_t to);
 
 // Takes the lock for `memory`'s description, or says false where another description holds it. Errors:
 // system.
@@ -58,6 +65,9 @@ class Mapping {
   void* data() const { return data_; }
   std::size_t bytes() const { return bytes_; }
   bool valid() const { return data_ != nullptr; }
+  // Of a memory in which large things will lie: fewer and larger pages are taken for what is touched from here on, where the system
+  // has them.
+  void preferHugePages() const;
 
  private:
   void* data_ = nullptr;

@@ -14,6 +14,8 @@ constexpr std::size_t kPageWords = kArenaPage / sizeof(capnp::word);
 constexpr std::size_t kLookAt = 16;
 // A serial has 61 bits: the process, then its messages.
 constexpr unsigned kCountBits = 38;
+// Of what is longer than this it pays to ask which of it was ever written: to clear it takes longer.
+constexpr std::size_t kLong = std::size_t{512} << 10;
 
 }  // namespace
 
@@ -101,7 +103,8 @@ void Arena::collect(std::size_t most) {
   }
 }
 
-std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t words) {
+std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t words,
+                                            std::size_t overwritten) {
   const std::size_t wanted = std::max<std::size_t>((words + kPageWords - 1) / kPageWords, 1);
   if (wanted > view_.pages()) return std::nullopt;
   const auto pages = static_cast<std::uint32_t>(wanted);
@@ -113,7 +116,7 @@ std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t wo
   }
   if (!page) return std::nullopt;
   used_.push_back({*page, pages, serial});
-  clear(*page, pages);
+  clear(*page, pages, overwritten);
   os::killPoint("blockFound");
   // First where it ends, then that it is there.
   raise(std::uint64_t{*page} + pages);
@@ -132,14 +135,36 @@ std::optional<Arena::Given> Arena::allocate(std::uint64_t serial, std::size_t wo
 }
 
 // Headers as well as data: somebody may have written what he should not.
-void Arena::clear(std::uint32_t page, std::uint32_t pages) {
-  for (std::uint32_t at = page; at < page + pages; ++at) {
-    if (touched_[at]) std::memset(view_.data(at), 0, kArenaPage);
-    touched_[at] = true;
+void Arena::clear(std::uint32_t page, std::uint32_t pages, std::size_t overwritten) {
+  const std::uint32_t end = page + pages;
+  for (std::uint32_t at = page; at < end; ++at) {
     auto& word = view_.block(at).word;
     if (word.load(std::memory_order_relaxed) != 0) word.store(0, std::memory_order_relaxed);
   }
   tableTouched_ = true;
+  const auto first = touched_.begin() + page;
+  const auto last = touched_.begin() + end;
+  const std::size_t kept = view_.offsetOf(page) + overwritten * sizeof(capnp::word);
+  for (auto from = std::find(first, last, true); from != last;) {
+    const auto to = std::find(from, last, false);
+    const auto offset = [&](auto each) {
+      return view_.offsetOf(static_cast<std::uint32_t>(each - touched_.begin()));
+    };
+    zero(std::max(offset(from), kept), offset(to));
+    from = std::find(to, last, true);
+  }
+  std::fill(first, last, true);
+}
+
+// A large message that was made in place may have been written in a few places only.
+void Arena::zero(std::size_t from, std::size_t to) const {
+  while (from < to) {
+    Stretch there{from, to};
+    if (find_ && to - from >= kLong) there = find_(from, to);
+    if (there.from >= there.to) return;
+    std::memset(view_.data(0) - view_.dataStart() + there.from, 0, there.to - there.from);
+    from = there.to;
+  }
 }
 
 void Arena::raise(std::uint64_t highest) {

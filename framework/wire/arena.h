@@ -32,11 +32,12 @@ class Arena {
   std::uint64_t lastSerial() const { return serial_; }
 
   // A block with room for `words`, all zero, in the state `building`; ref.words is how many it holds. Nothing, where there is no room.
+  // Of the first `overwritten` words nothing is promised: the caller is about to write all of them.
   struct Given {
     BlockRef ref;
     capnp::word* data = nullptr;
   };
-  std::optional<Given> allocate(std::uint64_t serial, std::size_t words);
+  std::optional<Given> allocate(std::uint64_t serial, std::size_t words, std::size_t overwritten = 0);
   // Of a block that is being built only the first `words` are needed.
   void shrink(BlockRef& ref, std::size_t words);
 
@@ -51,6 +52,15 @@ class Arena {
   // bytes from the start of the arena, zero again, or says false. True where there may be more to do later.
   using Punch = std::function<bool(std::size_t offset, std::size_t bytes)>;
   bool trim(const Punch& punch);
+
+  // Finds the first stretch from `from` to `to`, in bytes from the start of the arena, that may hold anything but zeros; an empty one
+  // where there is none. Without this all that was given out once is cleared from end to end.
+  struct Stretch {
+    std::size_t from = 0;
+    std::size_t to = 0;
+  };
+  using Find = std::function<Stretch(std::size_t from, std::size_t to)>;
+  void findWith(Find find) { find_ = std::move(find); }
 
   std::size_t usedBytes() const;
   std::size_t capacityBytes() const { return std::size_t{view_.pages()} * kArenaPage; }
@@ -70,7 +80,8 @@ class Arena {
   void collect(std::size_t most);
   void addFree(std::uint32_t page, std::uint32_t pages);
   std::optional<std::uint32_t> takeFree(std::uint32_t pages);
-  void clear(std::uint32_t page, std::uint32_t pages);
+  void clear(std::uint32_t page, std::uint32_t pages, std::size_t overwritten);
+  void zero(std::size_t from, std::size_t to) const;
   void raise(std::uint64_t highest);
   void stored() const {
     if (stored_) stored_();
@@ -83,6 +94,7 @@ class Arena {
   std::size_t looked_ = 0;     // where collect() goes on in used_
   std::vector<bool> touched_;  // data pages that may not be zero
   bool tableTouched_ = false;
+  Find find_;
   std::function<void()> stored_;
 };
 

@@ -29,6 +29,8 @@ class ArenaMemory {
   std::size_t limit() const { return limit_; }
   // Null, where there is none, or it is another process's.
   Arena* open();
+  // The same, where a block of so many bytes is going to be taken.
+  Arena* openFor(std::size_t bytes);
   void free(const BlockRef& block) const;
   // Takes over at once what a predecessor has left, if anything: see Arena.
   void recover(std::span<const BlockRef> committed);
@@ -55,6 +57,7 @@ class ArenaMemory {
   std::optional<Arena> arena_;
   bool inUse_ = false;
   bool letGo_ = false;
+  bool huge_ = false;  // the mapping prefers huge pages
 };
 
 }  // namespace troupe::wire

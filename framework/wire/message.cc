@@ -2,6 +2,7 @@
 
 #include <kj/debug.h>
 #include <troupe/error.h>
+#include <troupe/protocol.h>
 
 #include <algorithm>
 #include <cstring>
@@ -137,10 +138,13 @@ kj::ArrayPtr<capnp::word> MessageMemory::allocateSegment(unsigned atLeast) {
   }
   const std::size_t wanted = std::max({std::size_t{atLeast}, words_, kLeastBlockWords});
   words_ += wanted;
-  Arena* const arena = spilled() || arena_ == nullptr ? nullptr : arena_->open();
+  Arena* const arena =
+      spilled() || arena_ == nullptr ? nullptr : arena_->openFor(wanted * sizeof(capnp::word));
   if (arena != nullptr && words_ * sizeof(capnp::word) <= 2 * arena_->limit() + kMaxPacketBytes) {
     if (serial_ == 0) serial_ = arena->nextSerial();
-    if (const auto block = arena->allocate(serial_, wanted)) {
+    // All but the last word of what is copied there: it may be filled in part.
+    const std::size_t overwritten = detail::CopiedAtOnce::expected() && atLeast > 0 ? atLeast - 1 : 0;
+    if (const auto block = arena->allocate(serial_, wanted, overwritten)) {
       blocks_.push_back(block->ref);
       return {block->data, block->ref.words};
     }
@@ -335,11 +339,7 @@ IncomingMessage::IncomingMessage() {
 
 IncomingMessage::IncomingMessage(std::span<const capnp::word> words) : IncomingMessage() { read(words); }
 
-void IncomingMessage::read(std::span<const capnp::word> words) {
-  words_ = words;
-  if (readers_) readers_.reset();
-  if (!readPlainHead(words, head_) || head_.references) readOther();
-}
+void IncomingMessage::forgetReaders() { readers_.reset(); }
 
 // Of the envelope no more is read without a limit than a few values; many references may lead to one long path.
 void IncomingMessage::readOther() {

@@ -20,6 +20,7 @@
 #include "wire/arena_memory.h"
 #include "wire/envelope_head.h"
 #include "wire/packet.h"
+#include "wire/plain.h"
 #include "wire/reference.h"
 #include "wire/scratch.h"
 
@@ -120,7 +121,11 @@ class IncomingMessage {
   IncomingMessage& operator=(const IncomingMessage&) = delete;
 
   // These words from here on. Errors: as the constructor.
-  void read(std::span<const capnp::word> words);
+  void read(std::span<const capnp::word> words) {
+    words_ = words;
+    if (readers_) forgetReaders();
+    if (!heads_.read(words, head_) || head_.references) readOther();
+  }
 
   const EnvelopeHead& head() const { return head_; }
   Envelope::Reader envelope() const;
@@ -140,11 +145,13 @@ class IncomingMessage {
   // Of a message that is not plain (wire/plain.h), or large.
   struct Readers;
   Readers& readers();
+  void forgetReaders();
   void readOther();
   capnp::AnyPointer::Reader plainBody() const;
 
   std::span<const capnp::word> words_;
   EnvelopeHead head_;
+  PlainHeads heads_;
   std::unique_ptr<Readers> readers_;
 };
 

@@ -132,7 +132,7 @@ bool isPlain(std::span<const capnp::word> message) {
   return !segment.empty() && Walk(segment).followAll(0, 1, 0);
 }
 
-bool readPlainHead(std::span<const capnp::word> message, EnvelopeHead& head) {
+bool PlainHeads::readAnew(std::span<const capnp::word> message, EnvelopeHead& head) {
   const auto segment = segmentOf(message);
   if (segment.empty()) return false;
   const std::uint64_t root = wordAt(segment.data());
@@ -141,13 +141,30 @@ bool readPlainHead(std::span<const capnp::word> message, EnvelopeHead& head) {
     const std::size_t data = root >> 32 & 0xffff;
     const std::size_t pointers = root >> 48;
     const bool alone = pointers == 1 && data + 2 <= segment.size();
-    if (!(alone && isTight(segment, 1 + data)) && !Walk(segment).structAt(1, root, 0)) return false;
+    const bool tight = alone && isTight(segment, 1 + data);
+    if (!tight && !Walk(segment).structAt(1, root, 0)) return false;
+    if (tight) learn(message, 2 + data);
     readHead(segment.data() + 1, data, pointers, head);
     return true;
   }
   const auto other = isPlain(message) ? headOf(message) : std::nullopt;
   if (other) head = *other;
   return other.has_value();
+}
+
+// A tight one: nothing else in it leads anywhere.
+void PlainHeads::learn(std::span<const capnp::word> message, std::size_t paramsAt) {
+  const std::uint64_t params = wordAt(message.data() + paramsAt);
+  const std::size_t count = params >> 48;
+  if (count > kMostPointers) return;
+  words_ = message.size();
+  frame_ = wordAt(message.data());
+  root_ = wordAt(message.data() + 1);
+  paramsAt_ = paramsAt;
+  params_ = params;
+  pointersAt_ = paramsAt + 1 + (params >> 32 & 0xffff);
+  count_ = count;
+  for (std::size_t i = 0; i < count; ++i) pointers_[i] = wordAt(message.data() + pointersAt_ + i);
 }
 
 }  // namespace troupe::wire

@@ -63,6 +63,15 @@ void checkFields(const capnp::AnyStruct::Reader& value) {
 
 }  // namespace
 
+namespace detail {
+
+unsigned& CopiedAtOnce::depth() {
+  thread_local unsigned depth = 0;
+  return depth;
+}
+
+}  // namespace detail
+
 void checkAny(const capnp::AnyPointer::Reader& value) {
   if (value.isStruct()) {
     checkFields(value.getAs<capnp::AnyStruct>());

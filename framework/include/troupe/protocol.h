@@ -8,7 +8,7 @@
 // Ownership: TextArg and DataArg are views: what they view must live until the method that they are given to
 //            returns.
 // Errors:    `invalid`, for text or data that is longer than a message can hold.
-// Threads:   any; nothing here has state.
+// Threads:   any; nothing here is shared between them.
 #pragma once
 
 #include <troupe/plain_params.h>
@@ -76,6 +76,34 @@ class RefMethods;
 template <class Self, class I>
 class Handlers;
 
+namespace detail {
+
+// Lives while a list of bytes is made in a message that is filled from end to end right after that: the memory for it need not be
+// zero.
+class CopiedAtOnce {
+ public:
+  CopiedAtOnce() { ++depth(); }
+  ~CopiedAtOnce() { --depth(); }
+  CopiedAtOnce(const CopiedAtOnce&) = delete;
+  CopiedAtOnce& operator=(const CopiedAtOnce&) = delete;
+  static bool expected() { return depth() > 0; }
+
+ private:
+  static unsigned& depth();
+};
+
+// Copies all of `bytes` into the list that `init` makes for them.
+template <class Bytes, class Init>
+void copyAtOnce(const Bytes& bytes, const Init& init) {
+  auto list = [&] {
+    const CopiedAtOnce copied;
+    return init();
+  }();
+  bytes.copyTo(list.begin());
+}
+
+}  // namespace detail
+
 // Text to be sent, from any kind of string. It need not end in a NUL, and may contain some.
 class TextArg {
  public:
@@ -91,7 +119,11 @@ class TextArg {
   }
   // What it takes in a message, with its NUL.
   std::size_t words() const { return PlainParams::wordsOf(text_.size() + 1); }
-  void copyTo(capnp::Text::Builder to) const { copyTo(to.begin()); }
+  // Into the text that `init` makes for it.
+  template <std::invocable Init>
+  void copyInto(const Init& init) const {
+    detail::copyAtOnce(*this, init);
+  }
   void copyTo(void* to) const {
     if (!text_.empty()) std::memcpy(to, text_.data(), text_.size());
   }
@@ -134,7 +166,11 @@ class DataArg {
     return static_cast<unsigned>(size_);
   }
   std::size_t words() const { return PlainParams::wordsOf(size_); }
-  void copyTo(capnp::Data::Builder to) const { copyTo(to.begin()); }
+  // Into the data that `init` makes for it.
+  template <std::invocable Init>
+  void copyInto(const Init& init) const {
+    detail::copyAtOnce(*this, init);
+  }
   void copyTo(void* to) const {
     if (size_ != 0) std::memcpy(to, data_, size_);
   }

@@ -1,6 +1,7 @@
 // The outbox: packing, order, room, and that one who does not read holds up nobody else.
 #include "mailbox/outbox.h"
 
+#include <sched.h>
 #include <troupe/error.h>
 
 #include <deque>
@@ -97,6 +98,36 @@ TEST_F(OutboxTest, WakesThoseWhoWaitForRoomInTheirOrder) {
     EXPECT_EQ(woken[static_cast<std::size_t>(i)], i);
     EXPECT_EQ(texts[placed + static_cast<std::size_t>(i)], large(static_cast<unsigned>(1000 + i)));
   }
+}
+
+TEST_F(OutboxTest, IsPatientAsLongAsItWaitsForABusyReceiver) {
+  Peer peer(9);
+  introduce(peer);
+  ASSERT_EQ(::sched_getscheduler(0), SCHED_OTHER);
+  const unsigned placed = fill(peer);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_BATCH);
+  readUntil(peer, placed);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
+}
+
+TEST_F(OutboxTest, LosesPatienceWithOneWhoDoesNotRead) {
+  Peer peer(9), caller(10, wire::Lane::reply);
+  introduce(peer);
+  introduce(caller);
+  fill(peer);
+  ASSERT_EQ(::sched_getscheduler(0), SCHED_BATCH);
+  EXPECT_TRUE(runUntil(loop_, [] { return ::sched_getscheduler(0) == SCHED_OTHER; }));
+  fill(caller);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER) << "an answer is waited for by others";
+}
+
+TEST_F(OutboxTest, IsNotPatientOnBehalfOfOneThatHasGone) {
+  Peer peer(9);
+  introduce(peer);
+  fill(peer);
+  ASSERT_EQ(::sched_getscheduler(0), SCHED_BATCH);
+  outbox_.close(peer.to);
+  EXPECT_EQ(::sched_getscheduler(0), SCHED_OTHER);
 }
 
 TEST_F(OutboxTest, NobodyOvertakesThoseWhoWait) {

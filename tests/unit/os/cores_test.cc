@@ -5,6 +5,8 @@
 
 #include <string>
 
+#include "tests/unit/os/children.h"
+
 namespace troupe::os {
 namespace {
 
@@ -13,6 +15,29 @@ TEST(CoresTest, RunnableProcessesAreRead) {
   EXPECT_EQ(runnableOf("120.20 0.18 0.12 4711/80000 11206\n"), 4711U);
   for (const std::string text : {"", "1 2 3", "1 2 3 ", "1 2 3 x/4", "1 2 3 4", "1 2 3 99999999999/4 5"})
     EXPECT_EQ(runnableOf(text), 0U) << text;
+}
+
+TEST(CoresTest, PatienceComesAndGoesAndLeavesOtherPoliciesAlone) {
+  const auto policy = [] { return ::sched_getscheduler(0); };
+  ASSERT_EQ(policy(), SCHED_OTHER);
+  setPatient(false);
+  EXPECT_EQ(policy(), SCHED_OTHER);
+  setPatient(true);
+  EXPECT_EQ(policy(), SCHED_BATCH);
+  setPatient(true);
+  EXPECT_EQ(policy(), SCHED_BATCH);
+  setPatient(false);
+  EXPECT_EQ(policy(), SCHED_OTHER);
+  test::Child idle([&] {
+    const sched_param parameters{};
+    if (::sched_setscheduler(0, SCHED_IDLE, &parameters) != 0) return 1;
+    setPatient(true);
+    const bool stayed = policy() == SCHED_IDLE;
+    setPatient(false);
+    return stayed && policy() == SCHED_IDLE ? 0 : 1;
+  });
+  const int status = idle.wait();
+  EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << status;
 }
 
 TEST(CoresTest, WhereThereIsOneNoneIsToSpare) {

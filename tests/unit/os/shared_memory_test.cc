@@ -56,6 +56,26 @@ TEST(SharedMemory, GivesAStretchBack) {
   EXPECT_FALSE(punchHole({}, 0, 4096));
 }
 
+TEST(SharedMemory, SaysWhichPartOfItIsInUse) {
+  constexpr std::size_t kPage = 4096;
+  const Fd memory = makeSharedMemory("memory", 64 * kPage);
+  const Mapping mapping(memory, 64 * kPage);
+  EXPECT_EQ(findUsed(memory, 0, 64 * kPage).from, 64 * kPage) << "none";
+  auto* const bytes = static_cast<volatile char*>(mapping.data());
+  for (const std::size_t page : {5, 6, 40}) bytes[page * kPage] = 1;
+
+  const Stretch first = findUsed(memory, 0, 64 * kPage);
+  EXPECT_EQ(first.from, 5 * kPage);
+  EXPECT_EQ(first.to, 7 * kPage);
+  const Stretch second = findUsed(memory, first.to, 64 * kPage);
+  EXPECT_EQ(second.from, 40 * kPage);
+  EXPECT_EQ(second.to, 41 * kPage);
+  EXPECT_EQ(findUsed(memory, second.to, 64 * kPage).from, 64 * kPage);
+  EXPECT_EQ(findUsed(memory, 6 * kPage, 6 * kPage + 100).to, 6 * kPage + 100) << "not beyond";
+  EXPECT_EQ(findUsed(memory, 8 * kPage, 20 * kPage).from, 20 * kPage) << "nothing before it";
+  EXPECT_EQ(findUsed({}, 10, 20).from, 10U) << "all, where it can't be told";
+}
+
 TEST(SharedMemory, AMappingMoves) {
   const Fd memory = makeSharedMemory("desk", kBytes);
   Mapping first(memory, kBytes);

@@ -90,6 +90,47 @@ TEST(Arena, aBlockThatIsUsedAgainIsZeroAgain) {
   }
 }
 
+TEST(Arena, whatIsAboutToBeOverwrittenIsNotCleared) {
+  const Memory memory(8);
+  Arena arena(memory.span(), 1);
+  const auto before = sentBlock(arena, 5 * kPageWords);
+  fill(before, 'x');
+  arena.view().free(before.ref);
+  const std::size_t overwritten = 2 * kPageWords + 3;
+  const auto block = arena.allocate(arena.nextSerial(), 5 * kPageWords, overwritten);
+  ASSERT_EQ(block->data, before.data);
+  EXPECT_TRUE(allZero(block->data + overwritten, 5 * kPageWords - overwritten));
+  EXPECT_FALSE(allZero(block->data, 1));
+  fill(*block, 'y');
+  arena.free(block->ref);
+  const auto again = sentBlock(arena, 5 * kPageWords);
+  EXPECT_TRUE(allZero(again.data, again.ref.words)) << "all of it, where nothing is overwritten";
+}
+
+// What was never written is not looked at: it may be no memory yet.
+TEST(Arena, ofALongBlockOnlyThatIsClearedThatMayBeOtherThanZero) {
+  constexpr std::size_t kPages = 512;
+  const Memory memory(kPages);
+  Arena arena(memory.span(), 1);
+  const auto first = sentBlock(arena, kPages * kPageWords);
+  arena.view().free(first.ref);
+  auto* const bytes = reinterpret_cast<char*>(first.data);
+  const std::size_t start = first.ref.offset;
+  // Each page with an odd number among the first hundred, as the system would say.
+  arena.findWith([&](std::size_t from, std::size_t to) {
+    std::size_t page = (from - start) / kArenaPage;
+    if (page % 2 == 0) ++page;
+    const std::size_t at = std::max(from, start + page * kArenaPage);
+    const std::size_t end = start + (page + 1) * kArenaPage;
+    return page < 100 ? Arena::Stretch{at, std::min(end, to)} : Arena::Stretch{to, to};
+  });
+  for (std::size_t page = 0; page < kPages; ++page) bytes[page * kArenaPage] = 'x';
+  const auto second = sentBlock(arena, kPages * kPageWords);
+  ASSERT_EQ(second.data, first.data);
+  for (std::size_t page = 0; page < kPages; ++page)
+    EXPECT_EQ(bytes[page * kArenaPage], page < 100 && page % 2 == 1 ? 0 : 'x') << page;
+}
+
 TEST(Arena, theReceiverReadsInPlaceAndFrees) {
   const Memory memory(8);
   Arena arena(memory.span(), 1);

@@ -10,6 +10,7 @@
 
 #include <cstring>
 #include <random>
+#include <string_view>
 #include <vector>
 
 namespace troupe::wire {
@@ -163,6 +164,64 @@ TEST_P(Damaged, MessagesThatArePlainAllTheSameCanBeReadAsAnything) {
           if (field.isSlot() && field.getSlot().getDefaultValue().isData())
             static_cast<void>(kj::str(field.getSlot().getDefaultValue().getData()));
     } catch (const kj::Exception&) {}
+  }
+  EXPECT_GT(plain, 100U);
+}
+
+// An envelope around parameters of two numbers, a text and data.
+WordList castOf(std::uint64_t number, std::string_view text, std::size_t dataBytes) {
+  const auto wordsOf = [](std::size_t bytes) { return (bytes + 7) / 8; };
+  const std::size_t behind = wordsOf(text.size() + 1) + wordsOf(dataBytes);
+  WordList words(PlainEnvelope::wordsFor(EnvelopeHead::cast, 4 + behind));
+  const PlainEnvelope envelope(words, EnvelopeHead::cast, 7, 3, 2, 2);
+  envelope.params()[0] = envelope.params()[1] = number;
+  envelope.params()[2] = listAt(1, 2, text.size() + 1);
+  envelope.params()[3] = listAt(static_cast<std::int32_t>(wordsOf(text.size() + 1)), 2, dataBytes);
+  std::memcpy(envelope.params() + 4, text.data(), text.size());
+  return words;
+}
+
+std::span<const capnp::word> asMessage(const WordList& words) {
+  return {reinterpret_cast<const capnp::word*>(words.data()), words.size()};
+}
+
+TEST(PlainHeads, OfMessagesThatAreAlikeAreEachItsOwn) {
+  PlainHeads heads;
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    WordList words = castOf(i, "a text", 20);
+    words[2] = 100 + i;  // the interface
+    EnvelopeHead head;
+    ASSERT_TRUE(heads.read(asMessage(words), head));
+    EXPECT_EQ(head.kind, EnvelopeHead::cast);
+    EXPECT_EQ(head.interface, 100 + i);
+    EXPECT_EQ(head.method, 3);
+    EXPECT_EQ(head.body, asMessage(words).data() + 4);
+  }
+}
+
+// What it remembers of those before makes no difference, whatever is wrong with a message.
+TEST_P(Damaged, MessagesAreJudgedAsIfEachWereTheFirst) {
+  std::mt19937_64 random(GetParam());
+  PlainHeads heads;
+  unsigned plain = 0;
+  for (int i = 0; i < 5000; ++i) {
+    WordList words = castOf(random(), "a text", random() % 2 == 0 ? 20 : 24);
+    if (random() % 2 == 0) words[1 + random() % (words.size() - 1)] ^= 1ULL << random() % 64;
+    if (random() % 16 == 0) words[0] ^= 1ULL << (32 + random() % 4);
+    if (random() % 16 == 0) words.pop_back();
+    EnvelopeHead head, alone;
+    const bool read = heads.read(asMessage(words), head);
+    ASSERT_EQ(read, PlainHeads().read(asMessage(words), alone));
+    if (!read) continue;
+    ++plain;
+    EXPECT_TRUE(isPlain(words));
+    EXPECT_EQ(head.kind, alone.kind);
+    EXPECT_EQ(head.interface, alone.interface);
+    EXPECT_EQ(head.method, alone.method);
+    EXPECT_EQ(head.number, alone.number);
+    EXPECT_EQ(head.large, alone.large);
+    EXPECT_EQ(head.references, alone.references);
+    EXPECT_EQ(head.body, alone.body);
   }
   EXPECT_GT(plain, 100U);
 }
