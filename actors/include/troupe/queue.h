@@ -192,10 +192,10 @@ class Queue {
         value(to.initAs<T>());
       } else if constexpr (std::is_same_v<T, capnp::Text>) {
         const TextArg text(value);
-        text.copyTo(to.initAs<capnp::Text>(text.size()));
+        text.copyTo(to.initAs<capnp::Text>(text.size()).begin());
       } else if constexpr (std::is_same_v<T, capnp::Data>) {
         const DataArg data(value);
-        data.copyTo(to.initAs<capnp::Data>(data.size()));
+        data.copyTo(to.initAs<capnp::Data>(data.size()).begin());
       } else {
         to.setAs<T>(value);
       }
