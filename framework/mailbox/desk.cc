@@ -86,6 +86,7 @@ bool Desk::openNextSlot() {
     std::size_t oldest = kDeskSlots;
     for (std::size_t i = 0; i < kDeskSlots; ++i) {
       DeskSlot& slot = memory_.slots[i];
+      if (wasNeverUsed(slot)) continue;
       const wire::PacketHeader& header = memory_.header(i);
       if (header.bytes == 0) continue;
       if (header.messages > 0 && holds(begunOf(slot), header.messages)) continue;
@@ -97,6 +98,7 @@ bool Desk::openNextSlot() {
 
 std::optional<std::size_t> Desk::freeSlot() {
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    if (wasNeverUsed(memory_.slots[i])) return i;
     const wire::PacketHeader& header = memory_.header(i);
     const bool over = header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages);
     if (header.bytes == 0 || over) return i;
@@ -109,6 +111,7 @@ std::optional<std::size_t> Desk::freeSlot() {
 void Desk::tidy() {
   hadLarge_ = false;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    if (wasNeverUsed(memory_.slots[i])) continue;
     wire::PacketHeader& header = memory_.header(i);
     if (header.bytes == 0) continue;
     if (header.messages > 0 && holds(doneOf(memory_.slots[i]), header.messages)) {
@@ -153,9 +156,11 @@ bool Desk::readSome() {
 // Makes a slot ready for the kernel to write to: see mailbox/desk_layout.h for the order.
 void Desk::clear(std::size_t at) {
   DeskSlot& slot = memory_.slots[at];
-  memory_.header(at).bytes = 0;
-  DeskMemory::barrier();
-  std::memset(memory_.packets[at], 0, extent_[at]);
+  if (!wasNeverUsed(slot)) {
+    memory_.header(at).bytes = 0;
+    DeskMemory::barrier();
+    std::memset(memory_.packets[at], 0, extent_[at]);
+  }
   extent_[at] = 0;
   os::killPoint("freeing");
   slot.begun.store(0, std::memory_order_relaxed);

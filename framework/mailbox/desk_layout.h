@@ -29,7 +29,7 @@ inline constexpr std::size_t kPageBytes = 4096;
 inline constexpr std::size_t kLogBytes = 8u << 20;
 
 struct DeskSlot {
-  std::uint64_t arrival;             // order among the slots; the packet's name in the log
+  std::uint64_t arrival;             // order among the slots; the packet's name in the log; 0: never used
   std::atomic<std::uint64_t> begun;  // a bit a message
   std::atomic<std::uint64_t> done;
   // Of a packet that was written again: its messages that had come before. Counts once `judged` is set.
@@ -37,6 +37,9 @@ struct DeskSlot {
   std::uint64_t judged;
   std::uint8_t attempts[wire::kMaxPacketMessages];  // that ended with the death of the process
 };
+
+// The page of its packet is not there yet, and to look at it would make it: a start and an end cost less for each that is not.
+inline bool wasNeverUsed(const DeskSlot& slot) { return slot.arrival == 0; }
 
 // Which message came last from a sender: its sequence number. A packet that says that it may be a repetition
 // is compared with it. Forgets those that were silent for longest, where there are more senders than places.

@@ -85,7 +85,7 @@ void settleSlot(DeskMemory& memory, std::size_t at, const Policy& policy, Settle
   const std::uint64_t begun = slot.begun.load();
   const std::uint64_t inHand = begun & ~slot.done.load();
   SlotCopy copy;
-  if (memory.header(at).bytes == 0 || begun == 0) return;
+  if (begun == 0 || memory.header(at).bytes == 0) return;
   std::uint64_t again = 0;
   if (copy.take(memory, at)) {
     for (unsigned index = 0; index < copy.packet().messages(); ++index) {
@@ -149,7 +149,8 @@ std::vector<std::vector<std::byte>> packetsOn(const os::Fd& deskMemory) {
   const MappedDesk memory(deskMemory);
   std::vector<std::vector<std::byte>> packets;
   for (std::size_t i = 0; i < kDeskSlots; ++i) {
-    const std::size_t bytes = std::min<std::size_t>(memory->header(i).bytes, kPageBytes);
+    const bool used = !wasNeverUsed(memory->slots[i]);
+    const std::size_t bytes = used ? std::min<std::size_t>(memory->header(i).bytes, kPageBytes) : 0;
     packets.emplace_back(memory->packets[i], memory->packets[i] + bytes);
   }
   return packets;
@@ -165,7 +166,7 @@ std::vector<std::vector<std::byte>> takeUnhandled(const os::Fd& deskMemory) {
   std::sort(slots.begin(), slots.end());
   SlotCopy copy;
   for (const auto& [arrival, at] : slots) {
-    if (memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
+    if (arrival == 0 || memory.header(at).bytes == 0 || !copy.take(memory, at)) continue;
     // It may have been read, and not been opened.
     judge(memory, at, copy.packet().header());
     const DeskSlot& slot = memory.slots[at];
