@@ -260,6 +260,9 @@ struct Control {
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
       gone @61 :Bool;
       # Of an arena: its actor has gone for good, and the arena goes with its last message.
+      actor @70 :UInt64;
+      lane @71 :UInt8;
+      # Unasked, to a process that is started again: the reply lane of one whose calls its predecessor has answered.
     }
     watching @31 :Void;
     managed @32 :Managed;

@@ -101,7 +101,6 @@ class Directory {
   void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
-  void forgetAcquaintances(Entry& entry);
   void tellWatchers(const Entry& entry, const ExitReason& reason, bool final);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);
@@ -134,6 +133,11 @@ class Directory {
   bool leave(Leaving& leaving);
   bool awaitsAnswers(wire::ActorId whom) const;
 
+  // acquaintances.cc
+  void introduce(Entry& whom, Entry& to);
+  void introduceCallers(Entry& entry);
+  void forgetAcquaintances(Entry& entry);
+
   // questions.cc: from anybody
   void onFind(const std::string& from, wire::ReceivedControl& message);
   Entry* lookUp(const std::string& from, const std::string& name);
@@ -142,7 +146,6 @@ class Directory {
   void onUnwatch(const std::string& from, wire::ActorId actor);
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
-  void introduce(Entry& whom, Entry& to);
   const Gone* findGone(wire::ActorId id) const;
   void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;
