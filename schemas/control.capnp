@@ -59,6 +59,8 @@ struct Ticket {
   maxMessageBytes @14 :UInt64;
   spare @15 :Bool;
   # It is to wait until it is told who it is (`become`).
+  unrehearsed @16 :Bool;
+  # That comes at once, so there is nothing to do before.
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
