@@ -102,8 +102,6 @@ void Supervisor::act(const Start& action) {
   byId_[placed.id] = &placed;
   children_[action.key] = std::move(child);
   claim(placed);
-  // While the root deals with what the last process has left.
-  if (action.incarnation > 1) makeAhead(action);
 }
 
 void Supervisor::act(const AskStop& action) {

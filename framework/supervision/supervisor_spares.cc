@@ -49,7 +49,7 @@ void Supervisor::makeNextAhead() {
   if (const auto next = core_.startsNext()) makeAhead(*next);
 }
 
-// The process of a start that is about to come, or waits for the root: it is told who it is when that is known.
+// The process of a start that is about to come: it is told who it is then.
 void Supervisor::makeAhead(const Start& start) {
   if (!makers_.contains(start.key) && !declared_.contains(start.id)) return;
   auto spare = newChild(start);
