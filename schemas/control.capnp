@@ -61,6 +61,8 @@ struct Ticket {
   recycleAfter @17 :UInt32;
   spare @15 :Bool;
   # It is to wait until it is told who it is (`become`).
+  unrehearsed @18 :Bool;
+  # That comes at once, so there is nothing to do before.
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -277,6 +279,9 @@ struct Control {
       # Several processes read it: a packet should hold one message, so that each goes to whoever is free.
       gone @61 :Bool;
       # Of an arena: its actor has gone for good, and the arena goes with its last message.
+      actor @75 :UInt64;
+      lane @76 :UInt8;
+      # Unasked, to a process that is started again: the reply lane of one whose calls its predecessor has answered.
     }
     watching @31 :Void;
     watched :group {

@@ -116,6 +116,8 @@ void ActorProcess::run() {
   os::setKillPath(path_);
   try {
     if (limits_.memory > 0) os::limitMemory(limits_.memory);
+    // Those whom its predecessor has answered it is introduced to, mostly before it would ask.
+    if (generation_ > 1) control_.receivePending();
     outbox_.resend();
     construct();
     loop_.run();
@@ -332,6 +334,12 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
       outbox_.close({gone.getActor(), wire::Lane::reply});
       return calls_.failCallee(gone.getActor(),
                                Error::gone("it has stopped for good: " + reason.toString(), reason));
+    }
+    case wire::Control::INTRODUCED: {
+      const auto introduced = message->getIntroduced();
+      const mailbox::Destination to{introduced.getActor(), static_cast<wire::Lane>(introduced.getLane())};
+      if (to.lane == wire::Lane::reply && message.has(0)) outbox_.introduced(to, message.take(0));
+      return;
     }
     case wire::Control::CALL_FAILED: {
       const auto failed = message->getCallFailed();

@@ -37,8 +37,9 @@ struct Assignment {
   std::string program = {};  // as titles name it
   wire::ActorId id = 0;
   std::uint32_t generation = 0;
-  bool tookOver = false;  // from a process of an older program
-  bool alone = true;      // no other actor reads its mailbox
+  bool tookOver = false;     // from a process of an older program
+  bool alone = true;         // no other actor reads its mailbox
+  bool unrehearsed = false;  // of a spare: it is called at once
   os::Fd control;
   wire::GrantedEnds ends;
   std::size_t maxMessageBytes = 0;

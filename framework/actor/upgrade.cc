@@ -64,25 +64,26 @@ void rehearse(const Assignment& assignment) {
 
 void awaitTakeOver(Assignment& assignment) {
   if (assignment.ends.desk.valid()) return;
-  rehearse(assignment);
-  os::killPoint("prepared");
-  loop::Loop loop;
-  wire::ControlMessage prepared;
-  prepared->setPrepared();
-  os::sendOn(assignment.control.get(), prepared.encode());
-  // One message at a time: those behind it are for the actor.
-  loop::Poll poll(loop, assignment.control.get(), loop::Interest::readable, [&](bool, bool) {
+  if (!assignment.unrehearsed) {
+    rehearse(assignment);
+    os::killPoint("prepared");
+    wire::ControlMessage prepared;
+    prepared->setPrepared();
+    os::sendOn(assignment.control.get(), prepared.encode());
+  }
+  // One message at a time: those behind it are for the actor. There is nothing else to wait for, and an event loop would cost what the
+  // actor's own does.
+  for (;;) {
     os::ChannelMessage message;
+    os::waitForMessage(assignment.control.get());
     const auto state = os::receiveFrom(assignment.control.get(), message);
-    if (state == os::ChannelState::wouldBlock) return;
+    if (state == os::ChannelState::wouldBlock) continue;
     if (state == os::ChannelState::closed) os::endProcess(1);
     wire::ReceivedControl received(message.bytes, std::move(message.descriptors));
     if (received->isStop()) os::endProcess(0);
-    if (!received->isTakeOver() && !received->isBecome()) return;
-    received->isBecome() ? become(assignment, received) : takeOver(assignment, received);
-    loop.stop();
-  });
-  loop.run();
+    if (received->isBecome()) return become(assignment, received);
+    if (received->isTakeOver()) return takeOver(assignment, received);
+  }
 }
 
 void ActorProcess::checkMaySend(const wire::Purpose& what) const {

@@ -1,6 +1,8 @@
 #include "node/directory.h"
 
 #include <algorithm>
+#include <tuple>
+#include <utility>
 
 #include "mailbox/desk_layout.h"
 #include "mailbox/settle.h"
@@ -21,7 +23,9 @@ constexpr loop::Duration kLookSeldom = std::chrono::milliseconds(100);
 constexpr std::size_t kGoneRemembered = 4096;
 constexpr std::uint32_t kMostRetries = 254;
 
-bool hasMailbox(wire::Role role) { return role == wire::Role::actor || role == wire::Role::pool; }
+os::Fd readEnd(os::Fd& first, const os::Fd& keeper) {
+  return first.valid() ? std::move(first) : os::openReadEnd(keeper);
+}
 
 }  // namespace
 
@@ -164,9 +168,11 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
 }
 
 void Directory::makeEnds(Entry& entry, std::size_t mailboxBytes) {
-  if (hasMailbox(entry.role)) entry.mailbox = os::makePacketPipe(mailboxBytes);
+  if (entry.role == wire::Role::pool) entry.mailbox = os::makePacketPipe(mailboxBytes);
   if (isSupervisor(entry.role)) return;
-  entry.reply = os::makePacketPipe();
+  if (entry.role == wire::Role::actor)
+    std::tie(entry.mailbox, entry.firstMailboxEnd) = os::makeReadPipe(mailboxBytes);
+  std::tie(entry.reply, entry.firstReplyEnd) = os::makeReadPipe();
   entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
 }
 
@@ -188,8 +194,8 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
     if (std::exchange(entry.overtaken, false)) throw Error::gone(entry.path + " was upgraded meanwhile", {});
     os::Fd desk = os::openSharedMemory(entry.desk);
     if (!os::tryLock(desk)) return false;
-    message.attach(os::openReadEnd(mailboxOf(entry)));
-    message.attach(os::openReadEnd(entry.reply));
+    message.attach(readEnd(entry.firstMailboxEnd, mailboxOf(entry)));
+    message.attach(readEnd(entry.firstReplyEnd, entry.reply));
     message.attach(std::move(desk));
     if (entry.arena.valid()) message.attach(os::openSharedMemory(entry.arena));
   }
@@ -200,6 +206,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
   granted.setActor(entry.id);
   granted.setGeneration(++entry.generation);
   answer(supervisor, request, std::move(message));
+  introduceCallers(entry);
   return true;
 }
 
@@ -263,15 +270,6 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
 
   tellWatchers(entry, reason, false);
   forgetAcquaintances(entry);
-}
-
-// Its next process knows nobody yet.
-void Directory::forgetAcquaintances(Entry& entry) {
-  for (const wire::ActorId held : entry.held) {
-    if (Entry* const other = byId(held)) other->holders.erase(entry.id);
-  }
-  entry.held.clear();
-  stopWatching(entry);
 }
 
 // Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has, or the

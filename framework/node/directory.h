@@ -101,7 +101,6 @@ class Directory {
   void onEnded(const std::string& from, wire::Control::Ended::Reader ended);
   void endAllBelow(const Entry& supervisor);
   void end(Entry& entry, const ExitReason& reason);
-  void forgetAcquaintances(Entry& entry);
   void onForget(const std::string& from, wire::Control::Forget::Reader message);
   void forget(const std::string& path, const ExitReason& reason);
   void close(Entry& entry, const ExitReason& reason);
@@ -133,13 +132,17 @@ class Directory {
   bool leave(Leaving& leaving);
   bool awaitsAnswers(wire::ActorId whom) const;
 
+  // acquaintances.cc
+  void introduce(Entry& whom, Entry& to);
+  void introduceCallers(Entry& entry);
+  void forgetAcquaintances(Entry& entry);
+
   // questions.cc: from anybody
   void onFind(const std::string& from, wire::ReceivedControl& message);
   Entry* lookUp(const std::string& from, const std::string& name);
   void onIntroduce(const std::string& from, wire::ReceivedControl& message);
   void onManage(const std::string& from, wire::ReceivedControl& message);
   void onManaged(const std::string& from, wire::ReceivedControl& message);
-  void introduce(Entry& whom, Entry& to);
   const Gone* findGone(wire::ActorId id) const;
   void introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl& message);
   Error goneError(wire::ActorId id) const;

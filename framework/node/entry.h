@@ -40,6 +40,9 @@ struct Entry {
   os::Fd reply;
   os::Fd desk;
   os::Fd arena;  // its large messages
+  // For its first process: those of later ones are opened when they are granted.
+  os::Fd firstMailboxEnd;
+  os::Fd firstReplyEnd;
   // The program that it was upgraded to, and is started from. Not set: that of its supervisor.
   os::Fd image;
   // While it is being upgraded (images.cc): the newer program, before a process of it has the ends, and before that is ready.
@@ -54,8 +57,9 @@ struct Entry {
   bool letGo = false;  // that process has not ended, but handed over
   ExitReason endReason;
 
-  std::unordered_set<wire::ActorId> holders;   // were introduced to it
-  std::unordered_set<wire::ActorId> held;      // it was introduced to those
+  std::unordered_set<wire::ActorId> holders;  // were introduced to it
+  std::unordered_set<wire::ActorId> held;     // it was introduced to those
+  std::vector<wire::ActorId> callers;  // of its last process, some: they are introduced to the next one
   std::unordered_set<wire::ActorId> watchers;  // are told when one of its processes ends
   std::unordered_set<wire::ActorId> watched;   // those it watches
 };

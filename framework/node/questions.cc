@@ -67,11 +67,6 @@ void Directory::onFind(const std::string& from, wire::ReceivedControl& message) 
   }
 }
 
-void Directory::introduce(Entry& whom, Entry& to) {
-  whom.held.insert(to.id);
-  to.holders.insert(whom.id);
-}
-
 const Directory::Gone* Directory::findGone(wire::ActorId id) const {
   const auto found =
       std::find_if(gone_.rbegin(), gone_.rend(), [id](const Gone& gone) { return gone.id == id; });

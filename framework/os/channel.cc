@@ -1,5 +1,6 @@
 #include "os/channel.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 #include <troupe/error.h>
 
@@ -77,6 +78,11 @@ ChannelState sendOn(int channel, std::span<const std::byte> message, std::span<c
       default: throw Error::system("cannot send on the control channel", errno);
     }
   }
+}
+
+void waitForMessage(int channel) {
+  pollfd poll{.fd = channel, .events = POLLIN, .revents = 0};
+  while (::poll(&poll, 1, -1) < 0 && errno == EINTR) {}
 }
 
 ChannelState receiveFrom(int channel, ChannelMessage& message) {

@@ -36,6 +36,9 @@ struct ChannelMessage {
   bool descriptorsLost = false;
 };
 
+// Until something has come, or the other end is gone.
+void waitForMessage(int channel);
+
 // Fills `message` (its storage is reused).
 ChannelState receiveFrom(int channel, ChannelMessage& message);
 

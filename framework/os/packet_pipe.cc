@@ -26,16 +26,18 @@ Fd openAgain(int pipe, int access) {
 
 }  // namespace
 
-Fd makePacketPipe(std::size_t bytes) {
+Fd makePacketPipe(std::size_t bytes) { return makeReadPipe(bytes).first; }
+
+std::pair<Fd, Fd> makeReadPipe(std::size_t bytes) {
   int ends[2];
   if (::pipe2(ends, O_DIRECT | O_NONBLOCK | O_CLOEXEC) < 0) throw Error::system("cannot make a pipe", errno);
-  const Fd reader(ends[0]);
+  Fd reader(ends[0]);
   const Fd writer(ends[1]);
   Fd keeper = openAgain(reader.get(), O_RDWR);
   // Without privileges the buffers of all pipes of a user come out of one budget: no means smaller, and
   // slower.
   if (bytes != 0) (void)::fcntl(keeper.get(), F_SETPIPE_SZ, static_cast<int>(bytes));
-  return keeper;
+  return {std::move(keeper), std::move(reader)};
 }
 
 Fd openWriteEnd(const Fd& keeper) { return openAgain(keeper.get(), O_WRONLY); }

@@ -12,6 +12,7 @@
 
 #include <cstddef>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "os/fd.h"
@@ -23,6 +24,8 @@ inline constexpr std::size_t kPacketBytes = 4096;  // PIPE_BUF on Linux
 // `bytes` of buffer are asked for where not 0; the system's refusal (EPERM, EBUSY) only costs speed and is no
 // error.
 Fd makePacketPipe(std::size_t bytes = 0);
+// The keeper, and a read end, which costs less than opening one later.
+std::pair<Fd, Fd> makeReadPipe(std::size_t bytes = 0);
 Fd openWriteEnd(const Fd& keeper);
 Fd openReadEnd(const Fd& keeper);
 // The pipe may hold so many packets from here on, if it held less and the system has the room; `fd` is any of its ends.

@@ -20,6 +20,7 @@ namespace troupe::supervision {
 struct Maker {
   std::shared_ptr<const Blueprint> blueprint;
   std::vector<Argument> arguments;
+  bool upgraded = false;  // its program is another than its supervisor's
 };
 
 // What a process is to its child's place.
@@ -56,6 +57,7 @@ struct Child {
   std::unique_ptr<loop::Timer> watchdog;
   bool pongAwaited = false;
   Part part = Part::current;
+  bool ahead = false;  // a spare for the start that comes next
 
   bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
   // Another process of the same child: who it is, and nothing of what the other has come to.

@@ -112,6 +112,8 @@ class Core {
   bool finished() const { return phase_ == Phase::finished; }
   // The declared spec of a place, or nothing where it is gone.
   const ChildSpec* specOf(ChildKey key) const;
+  // While a round waits until one child is ready: the start that comes then, unless something else happens first.
+  std::optional<Start> startsNext();
 
  private:
   enum class Phase : std::uint8_t { fresh, starting, running, stopping, finished };

@@ -75,6 +75,16 @@ void Core::continueRound() {
   endRound();
 }
 
+std::optional<Start> Core::startsNext() {
+  if (round_.step != Round::Step::starting || round_.current == 0) return std::nullopt;
+  for (Slot* slot = slots_.firstFrom(round_.cursor); slot != nullptr;
+       slot = slots_.firstFrom(slot->rank + 1)) {
+    if (slot->phase == SlotPhase::queued)
+      return Start{.key = slot->key, .incarnation = slot->incarnation + 1, .id = slot->id};
+  }
+  return std::nullopt;
+}
+
 void Core::endRound() {
   round_.step = Round::Step::none;
   if (becameReady_) return;

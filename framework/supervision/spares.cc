@@ -10,6 +10,8 @@ namespace {
 
 constexpr Duration kPace = std::chrono::milliseconds(20);
 constexpr Duration kSlowest = std::chrono::seconds(5);
+// A start that takes longer than this gains nothing from the fork that was done meanwhile.
+constexpr Duration kAheadAtMost = std::chrono::seconds(5);
 
 auto is(const Child& child) {
   return [&child](const std::unique_ptr<Child>& each) { return each.get() == &child; };
@@ -79,9 +81,25 @@ void Spares::makeOne(Group& group) {
   makeSoon(group);
 }
 
+void Spares::makeAhead(SparePlace place, std::unique_ptr<Child> spare) {
+  if (closed_) return;
+  Group& group = groups_[place];
+  if (!group.spares.empty() || !launch_(*spare)) return;
+  Child* const made = spare.get();
+  spare->watchdog = std::make_unique<loop::Timer>(loop_, [this, &group, made] {
+    const auto one = std::ranges::find_if(group.spares, is(*made));
+    std::unique_ptr<Child> late = std::move(*one);
+    group.spares.erase(one);
+    end(std::move(late));
+    makeSoon(group);
+  });
+  spare->watchdog->startIn(kAheadAtMost);
+  group.spares.push_back(std::move(spare));
+}
+
 void Spares::prepared(Child& spare) {
   spare.ready = true;
-  spare.watchdog.reset();
+  if (!spare.ahead) spare.watchdog.reset();
 }
 
 std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
@@ -89,8 +107,9 @@ std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
   if (found == groups_.end()) return nullptr;
   Group& group = found->second;
   const auto one = std::ranges::find_if(group.spares, [&](const std::unique_ptr<Child>& spare) {
+    const bool wanted = spare->ahead || (spare->ready && spec.spares > 0);
     // Nobody has reaped it yet, but the kernel may have ended it.
-    return spare->ready && !spare->lane->closed() && !os::hasEnded(spare->pid) &&
+    return wanted && !spare->lane->closed() && !os::hasEnded(spare->pid) &&
            spare->spec.launch == spec.launch && spare->spec.output == spec.output;
   });
   if (one == group.spares.end()) return nullptr;
@@ -98,6 +117,7 @@ std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
   group.spares.erase(one);
   group.pace = kPace;
   taken->ready = false;
+  taken->watchdog.reset();
   taken->part = Part::current;
   return taken;
 }
@@ -113,6 +133,7 @@ void Spares::ended(const Child& spare) {
 
 void Spares::end(std::unique_ptr<Child> spare) {
   spare->killedFor = ExitReason{.kind = ExitKind::shutdown};
+  spare->watchdog.reset();
   os::sendSignal(spare->pid, SIGKILL);
   dying_.push_back(std::move(spare));
 }

@@ -1,4 +1,5 @@
-// Processes that are forked ahead and wait to become a child whose process has died: its hot spares.
+// Processes that are forked ahead and wait to become a child: those that a child's spec asks for, which stand ready for the death of
+// its process, its hot spares; and one for the child whose start comes next, while its supervisor waits for another to become ready.
 //
 // State:  made -> prepared, when it has said that it waits -> taken: it is the child from then on, and no spare any more.
 // Place:  a spare serves one child, or any worker of a pool.
@@ -31,6 +32,8 @@ class Spares {
   // `child` is ready: spares like it are made, up to as many as its spec says.
   void provide(SparePlace place, const Child& child);
   void prepared(Child& spare);
+  // The start of this one comes next: its process is made now, unless there is one. One that is not taken soon is ended.
+  void makeAhead(SparePlace place, std::unique_ptr<Child> spare);
   // One that waits and is launched as `spec` wants it. Null where there is none.
   std::unique_ptr<Child> take(SparePlace place, const ChildSpec& spec);
   // The process of one has ended.

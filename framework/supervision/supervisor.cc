@@ -85,7 +85,7 @@ Maker Supervisor::makerFor(const Start& action) {
   return maker;
 }
 
-void Supervisor::act(const Start& action) {
+std::unique_ptr<Child> Supervisor::newChild(const Start& action) {
   auto child = std::make_unique<Child>();
   child->key = action.key;
   child->incarnation = action.incarnation;
@@ -93,6 +93,11 @@ void Supervisor::act(const Start& action) {
   child->path = pathBelow(setup_.path, child->id);
   child->blueprint = makerFor(action).blueprint;
   if (const ChildSpec* spec = core_.specOf(action.key)) child->spec = *spec;
+  return child;
+}
+
+void Supervisor::act(const Start& action) {
+  auto child = newChild(action);
   Child& placed = *child;
   byId_[placed.id] = &placed;
   children_[action.key] = std::move(child);
@@ -209,7 +214,7 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     os::Fd image = wire::takeImage(message);
     if (child->pid != 0) return takeOver(*child, message);
     os::killPoint("granted");
-    child->upgraded = image.valid();
+    child->upgraded = makers_.at(child->key).upgraded = image.valid();
     if (Child* const spare = replaceBySpare(*child)) {
       child = spare;
       call(*child, message);
@@ -220,6 +225,7 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     os::killPoint("childNoted");
     tellStarted(*child);
     os::killPoint("childTold");
+    makeNextAhead();
   } catch (const Error& error) {
     if (child->pid != 0) return kill(*child, {.kind = ExitKind::notStarted, .text = error.message()});
     endedSoon(*child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
@@ -234,6 +240,7 @@ LaunchOrder Supervisor::orderFor(Child& child, wire::GrantedEnds ends, os::Fd im
   order.image = std::move(image);
   order.ticket.path = child.path;
   order.ticket.spare = child.part == Part::spare;
+  order.ticket.assignment.unrehearsed = child.ahead;
   order.ticket.declared = maker.blueprint->declaration.id;
   if (!declared_.contains(order.ticket.declared) && maker.blueprint->actorClass != nullptr) {
     order.ticket.type = maker.blueprint->actorClass->type;

@@ -99,6 +99,7 @@ class Supervisor {
   void act(const Finish& action);
 
   Maker makerFor(const Start& action);
+  std::unique_ptr<Child> newChild(const Start& action);
   void claim(Child& child, bool takesOver = false);
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
@@ -126,6 +127,8 @@ class Supervisor {
   SparePlace placeOf(const Child& child) const;
   void provideSpares(const Child& child);
   bool launchSpare(Child& spare);
+  void makeNextAhead();
+  void makeAhead(const Start& start);
   Child* replaceBySpare(Child& child);
   void call(Child& spare, wire::ReceivedControl& granted);
   void onSpareEnded(Child& spare, const ExitReason& reason);

@@ -36,15 +36,35 @@ bool Supervisor::launchSpare(Child& spare) {
     launchChild(spare, {}, {});
     return true;
   } catch (const Error& error) {
-    log_.warning(sparePath(spare.path) + ": " + error.message());
+    // What is made ahead is made at its start then, which says what is wrong.
+    if (!spare.ahead) log_.warning(sparePath(spare.path) + ": " + error.message());
     if (spare.pid != 0) byPid_.erase(spare.pid);
     return false;
   }
 }
 
+// Children of a round start one after the other, as each may call those before it. But the fork of the next goes on while this one's
+// constructor and init() do, on another core.
+void Supervisor::makeNextAhead() {
+  if (const auto next = core_.startsNext()) makeAhead(*next);
+}
+
+// The process of a start that is about to come: it is told who it is then.
+void Supervisor::makeAhead(const Start& start) {
+  if (!makers_.contains(start.key) && !declared_.contains(start.id)) return;
+  auto spare = newChild(start);
+  if (makers_.at(spare->key).upgraded || upgrades_.contains(spare->key)) return;
+  // What a temporary child is given moves into its process, and may not be in another's.
+  if (spare->isSupervisor() || spare->spec.restart == Restart::temporary) return;
+  const SparePlace place = placeOf(*spare);
+  spare->part = Part::spare;
+  spare->ahead = true;
+  spares_.makeAhead(place, std::move(spare));
+}
+
 // The spare is that child from here on. Null where there is none, and nothing has changed.
 Child* Supervisor::replaceBySpare(Child& child) {
-  if (child.upgraded || child.spec.spares == 0) return nullptr;
+  if (child.upgraded || child.isSupervisor()) return nullptr;
   auto spare = spares_.take(placeOf(child), child.spec);
   if (!spare) return nullptr;
   spare->becomeLike(child);
@@ -75,7 +95,8 @@ void Supervisor::onSpareEnded(Child& spare, const ExitReason& reason) {
   byPid_.erase(spare.pid);
   relayOutput(spare);
   if (!spare.killedFor)
-    log_.info(sparePath(spare.path) + " ended (" + reason.toString() + ") and is replaced");
+    log_.info(sparePath(spare.path) + " ended (" + reason.toString() + ")" +
+              (spare.ahead ? "" : " and is replaced"));
   spares_.ended(spare);
 }
 

@@ -50,6 +50,7 @@ WrittenTicket writeTicket(Ticket& ticket) {
   actor::write(root.initLimits(), assignment.limits);
   root.setRecycleAfter(assignment.recycleAfter);
   root.setSpare(ticket.spare);
+  root.setUnrehearsed(assignment.unrehearsed);
   actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
                message);
   auto descriptors = root.initDescriptors(static_cast<unsigned>(message.descriptors().size()));
@@ -113,6 +114,7 @@ std::optional<Ticket> readTicket() {
     wire::ControlMessage empty;
     wire::ReceivedControl carrier(empty.encode(), std::move(descriptors));
     ticket.assignment.path = ticket.path;
+    ticket.assignment.unrehearsed = root.getUnrehearsed();
     ticket.assignment.id = root.getActor();
     ticket.assignment.generation = root.getGeneration();
     ticket.assignment.control = inherited(root.getControl());

@@ -120,7 +120,7 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
 
 void Supervisor::upgraded(Child& child) {
   Upgrade upgrade = std::move(upgrades_.extract(child.key).mapped());
-  child.upgraded = true;
+  child.upgraded = makers_.at(child.key).upgraded = true;
   // Those of a pool are made anew for the workers that are not.
   spares_.drop(placeOf(child));
   if (upgrade.old) retire(std::move(upgrade.old));

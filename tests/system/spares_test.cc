@@ -59,9 +59,36 @@ Task<pid_t> successorOf(Self& self, troupe::Ref<Puppet> puppet) {
   co_return static_cast<pid_t>((co_await puppet.who())->getPid());
 }
 
+// Is ready once a process of the child "b" waits beside it.
+class First final : public troupe::Actor<First> {
+ public:
+  Task<troupe::Start> init() {
+    std::vector<pid_t> next;
+    while ((next = waiting("/b:spare")).empty()) co_await sleepFor(1ms);
+    EXPECT_EQ(board().count("init /b"), 0U);
+    board().note("ahead " + std::to_string(next[0]));
+    co_return troupe::Start{};
+  }
+};
+
 }  // namespace
 
 class Spares : public AppTest {};
+
+TEST_F(Spares, OfTheChildThatIsStartedNextOneIsMadeWhileAnotherStarts) {
+  runApp(
+      [](troupe::App& app) {
+        app.child<First>("a");
+        app.child<PuppetActor>("b");
+      },
+      [](Self& self) -> Task<> {
+        const auto puppet = co_await puppetAt(self, "b");
+        const auto pid = (co_await puppet.who())->getPid();
+        EXPECT_EQ(board().count("ahead " + std::to_string(pid)), 1U);
+        EXPECT_EQ(pathOf(static_cast<pid_t>(pid)), "/b");
+        EXPECT_EQ(board().count("init /b"), 1U);
+      });
+}
 
 TEST_F(Spares, BecomeTheActorWhoseProcessHasDied) {
   runApp([](troupe::App& app) { one(app, {}); },

@@ -114,6 +114,33 @@ TEST_F(QuestionsTest, AnIntroductionOpensTheMailboxOrTheReplyLane) {
   }
 }
 
+TEST_F(QuestionsTest, TheNextProcessIsIntroducedToThoseWhomTheLastOneHasAnswered) {
+  const auto introduce = [&](const std::string& from, wire::ActorId actor, wire::Lane lane) {
+    say(from, [&](Control::Builder root) {
+      root.initIntroduce().setActor(actor);
+      root.getIntroduce().setLane(static_cast<std::uint8_t>(lane));
+    });
+  };
+  introduce("/shop/clerk", till_.id, wire::Lane::mailbox);
+  introduce("/shop/till", clerk_.id, wire::Lane::reply);
+  introduce("/shop/till", clock_.id, wire::Lane::mailbox);
+  sent_.clear();
+
+  dies(till_, {.kind = ExitKind::signaled, .code = SIGKILL}, "/shop");
+  sayClaim("/shop/till", {.interfaces = {kTill, 78}}, "/shop");
+
+  ASSERT_EQ(sent_.size(), 2U) << log() << ": not to the one that was called only";
+  EXPECT_TRUE(sent_[0]->isGranted()) << "first it must be there";
+  ASSERT_TRUE(sent_[1]->isIntroduced());
+  EXPECT_EQ(wire::toString(sent_[1]->getTo()), "/shop/till");
+  EXPECT_EQ(sent_[1]->getRequest(), 0U) << "nobody has asked";
+  EXPECT_EQ(sent_[1]->getIntroduced().getActor(), clerk_.id);
+  EXPECT_EQ(sent_[1]->getIntroduced().getLane(), static_cast<std::uint8_t>(wire::Lane::reply));
+  ASSERT_TRUE(sent_[1].has(0));
+  ASSERT_EQ(os::writePacket(sent_[1].take(0).get(), "x", 1), os::PipeState::done);
+  EXPECT_GT(os::waitingBytes(clerk_.reply.get()), 0U);
+}
+
 TEST_F(QuestionsTest, AnIntroductionToASupervisorOrToNobodyIsRefused) {
   introduced("/other", shop_);
   EXPECT_EQ(failure().message(), "/shop is a supervisor: it has no mailbox");

@@ -45,6 +45,19 @@ TEST(PacketPipe, EachWriteIsReadBackWholeAndAlone) {
   EXPECT_EQ(readState(reader), PipeState::wouldBlock);
 }
 
+TEST(PacketPipe, AReadEndThatAPipeIsMadeWithIsLikeAnyOther) {
+  const auto [keeper, reader] = makeReadPipe();
+  const Fd writer = openWriteEnd(keeper);
+
+  ASSERT_EQ(writeOne(writer, "one"), PipeState::done);
+  ASSERT_EQ(writeOne(writer, "two"), PipeState::done);
+
+  EXPECT_EQ(readOne(reader), "one");
+  EXPECT_EQ(readOne(openReadEnd(keeper)), "two");
+  EXPECT_EQ(readState(reader), PipeState::wouldBlock);
+  EXPECT_EQ(::fcntl(reader.get(), F_GETFD), FD_CLOEXEC);
+}
+
 TEST(PacketPipe, PacketsOfSeveralWritersStayApart) {
   const Fd keeper = makePacketPipe();
   const Fd first = openWriteEnd(keeper);

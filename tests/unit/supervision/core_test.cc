@@ -20,6 +20,25 @@ TEST(SupervisionCore, EachChildWaitsForTheOneBeforeItToBeReady) {
   EXPECT_TRUE(sim.becameReady());
 }
 
+TEST(SupervisionCore, WhileOneStartsTheNextStartIsKnown) {
+  Core core("top", {.strategy = Strategy::oneForAll}, {child("a"), child("b")});
+  EXPECT_FALSE(core.startsNext());
+  core.begin({});
+  ASSERT_TRUE(core.startsNext());
+  EXPECT_EQ(core.startsNext()->id, "b");
+  EXPECT_EQ(core.startsNext()->incarnation, 1U);
+  core.ready({}, 1, 1, Core::Outcome::started);
+  EXPECT_FALSE(core.startsNext()) << "it is the last one, and starts";
+  core.ready({}, 2, 1, Core::Outcome::started);
+
+  core.ended({}, 2, 1, crash());
+  core.ended({}, 1, 1, shutdown());
+
+  ASSERT_TRUE(core.startsNext()) << "a round";
+  EXPECT_EQ(core.startsNext()->key, 2U);
+  EXPECT_EQ(core.startsNext()->incarnation, 2U);
+}
+
 TEST(SupervisionCore, AStartThatTakesTooLongFailsWithNotReady) {
   Simulator sim({}, {child("a"), child("b", {.readyWithin = 2s})});
   sim.script("b", hangs());
