@@ -22,13 +22,13 @@ class ConditionActor final : public Actor<ConditionActor, ConditionProtocol> {
     keeper_.serve();
   }
   void sleep(SleepParams in, SleepResults out) {
-    const Instant deadline = instantIn(in.getWait());
-    if (const auto why = rules_.sleep(caller(), in.getTicket(), deadline, out.later()))
-      return out.refuse(*why);
+    if (const auto why = rules_.refuses(caller(), in.getTicket())) return out.refuse(*why);
+    rules_.sleep(caller(), in.getTicket(), instantIn(in.getWait()), out.later());
     keeper_.serve();
   }
   void notify(NotifyParams in, NotifyResults out) {
-    if (const auto why = rules_.notify(caller(), in.getTicket(), in.getCount())) return out.refuse(*why);
+    if (const auto why = rules_.refuses(caller(), in.getTicket())) return out.refuse(*why);
+    rules_.notify(in.getCount());
     keeper_.serve();
   }
   void release(ReleaseParams in, ReleaseResults out) {

@@ -110,29 +110,21 @@ void Permits::letGo(const Caller& owner, std::uint64_t ticket, bool unseen) {
 
 // --- A condition ---
 
-std::optional<Claims::Number> ConditionRules::heldBy(const Caller& owner, std::uint64_t ticket) const {
+LockRules::Refusal ConditionRules::refuses(const Caller& owner, std::uint64_t ticket) const {
   const auto number = claims_.find(owner, ticket);
-  return number && claims_.at(*number).state == State::holding ? number : std::nullopt;
+  if (number && claims_.at(*number).state == State::holding) return {};
+  return "the caller does not hold the mutex of the condition";
 }
 
-LockRules::Refusal ConditionRules::sleep(const Caller& owner, std::uint64_t ticket, Instant deadline,
-                                         Later<LockAnswer> call) {
-  const auto number = heldBy(owner, ticket);
-  if (!number) return "the caller does not hold the mutex of the condition";
-  claims_.take(*number);
+void ConditionRules::sleep(const Caller& owner, std::uint64_t ticket, Instant deadline,
+                           Later<LockAnswer> call) {
+  claims_.take(*claims_.find(owner, ticket));
   claims_.add({.owner = owner, .ticket = ticket, .deadline = deadline, .call = call, .state = State::asleep});
-  return {};
 }
 
-LockRules::Refusal ConditionRules::notify(const Caller& owner, std::uint64_t ticket, std::uint64_t count) {
-  if (!heldBy(owner, ticket)) return "the caller does not hold the mutex of the condition";
-  wake(count);
-  return {};
-}
-
-void ConditionRules::wake(std::uint64_t count) {
-  for (; count > 0 && !claims_.in(State::asleep).empty(); --count)
-    wakeOne(*claims_.in(State::asleep).begin(), true);
+void ConditionRules::notify(std::uint64_t count) {
+  const auto& asleep = claims_.in(State::asleep);
+  for (; count > 0 && !asleep.empty(); --count) wakeOne(*asleep.begin(), true);
 }
 
 void ConditionRules::wakeOne(Number number, bool notified) {
@@ -157,9 +149,9 @@ void ConditionRules::ended(const Caller& owner, const ExitReason& reason) {
   const bool notified = waited && claims_.at(*waited).notified;
   Permits::ended(owner, reason);
   if (held) {
-    wake(claims_.in(State::asleep).size());
+    notify(claims_.in(State::asleep).size());
   } else if (notified) {
-    wake(1);
+    notify(1);
   }
 }
 
@@ -167,7 +159,7 @@ void ConditionRules::letGo(const Caller& owner, std::uint64_t ticket, bool unsee
   const auto number = claims_.find(owner, ticket);
   const bool notified = unseen && number && claims_.at(*number).notified;
   Permits::letGo(owner, ticket, unseen);
-  if (notified) wake(1);
+  if (notified) notify(1);
 }
 
 // --- An event ---

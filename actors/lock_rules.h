@@ -79,16 +79,17 @@ class ConditionRules final : public Permits {
  public:
   explicit ConditionRules(Claims& claims) : Permits(claims, {}) {}
 
-  Refusal sleep(const Caller& owner, std::uint64_t ticket, Instant deadline, Later<LockAnswer> call);
-  Refusal notify(const Caller& owner, std::uint64_t ticket, std::uint64_t count);
+  // Why that lease does not allow to sleep or to notify.
+  Refusal refuses(const Caller& owner, std::uint64_t ticket) const;
+  void sleep(const Caller& owner, std::uint64_t ticket, Instant deadline, Later<LockAnswer> call);
+  // The longest first.
+  void notify(std::uint64_t count);
 
   std::optional<Answer> next(Instant now) override;
   void ended(const Caller& owner, const ExitReason& reason) override;
   void letGo(const Caller& owner, std::uint64_t ticket, bool unseen) override;
 
  private:
-  std::optional<Number> heldBy(const Caller& owner, std::uint64_t ticket) const;
-  void wake(std::uint64_t count);
   void wakeOne(Number number, bool notified);
 };
 

@@ -3,9 +3,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <span>
 
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"

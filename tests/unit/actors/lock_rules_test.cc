@@ -171,7 +171,8 @@ TEST_F(LockRulesTest, WhoWasToldAndDidNotSeeItDoesNotCount) {
 class ConditionRulesTest : public LockRulesTest {
  protected:
   void sleep(const Caller& owner, std::uint64_t ticket, Instant deadline = kNever) {
-    EXPECT_FALSE(rules_.sleep(owner, ticket, deadline, {}));
+    EXPECT_FALSE(rules_.refuses(owner, ticket));
+    rules_.sleep(owner, ticket, deadline, {});
   }
   // They lock it, one after the other, and go to sleep.
   void allSleep() {
@@ -189,7 +190,7 @@ TEST_F(ConditionRulesTest, WhoIsNotifiedHasTheMutexAgainWhenItIsFree) {
   const Caller dan{.actor = 4, .generation = 1};
   ask(dan);
   EXPECT_EQ(said(rules_), "4 granted");
-  EXPECT_FALSE(rules_.notify(dan, 4, 2));
+  rules_.notify(2);
   EXPECT_EQ(said(rules_), "");
   EXPECT_FALSE(rules_.release(dan, 4, 0));
   EXPECT_EQ(said(rules_), "1 granted");
@@ -201,13 +202,13 @@ TEST_F(ConditionRulesTest, WhoIsNotifiedHasTheMutexAgainWhenItIsFree) {
 }
 
 TEST_F(ConditionRulesTest, OnlyTheHolderSleepsAndNotifies) {
-  EXPECT_TRUE(rules_.notify(kAnn, 1, 1));
-  EXPECT_TRUE(rules_.sleep(kAnn, 1, kNever, {}));
+  EXPECT_TRUE(rules_.refuses(kAnn, 1));
   allSleep();
-  EXPECT_EQ(rules_.sleep(kAnn, 1, kNever, {}), "the caller does not hold the mutex of the condition");
+  EXPECT_EQ(rules_.refuses(kAnn, 1), "the caller does not hold the mutex of the condition");
   ask(kAnn);
   said(rules_);
-  EXPECT_EQ(rules_.notify(kBob, 4, 1), "the caller does not hold the mutex of the condition");
+  EXPECT_FALSE(rules_.refuses(kAnn, 4));
+  EXPECT_TRUE(rules_.refuses(kBob, 4));
 }
 
 TEST_F(ConditionRulesTest, WhoSleepsTooLongHasTheMutexAgainAndIsToldSo) {
@@ -227,7 +228,7 @@ TEST_F(ConditionRulesTest, ANotificationOfOneWhoDiesOrGivesUpGoesToTheNext) {
   const Caller dan{.actor = 4, .generation = 1};
   ask(dan);
   said(rules_);
-  EXPECT_FALSE(rules_.notify(dan, 4, 1));
+  rules_.notify(1);
   rules_.ended(kAnn, kKilled);
   EXPECT_FALSE(rules_.release(dan, 4, 0));
   EXPECT_EQ(said(rules_), "2 granted");
