@@ -21,7 +21,7 @@ rank='BEGIN {
   doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app"
-  doors["actors"] = "map queue troupe"
+  doors["actors"] = "barrier condition event lease map mutex queue semaphore troupe"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'
 
