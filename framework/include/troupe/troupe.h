@@ -5,6 +5,7 @@
 #include <troupe/actor_class.h>
 #include <troupe/app.h>
 #include <troupe/argument.h>
+#include <troupe/counter.h>
 #include <troupe/error.h>
 #include <troupe/exit_reason.h>
 #include <troupe/kept.h>
@@ -18,3 +19,4 @@
 #include <troupe/spec.h>
 #include <troupe/supervisor_ref.h>
 #include <troupe/task.h>
+#include <troupe/value.h>
