@@ -6,6 +6,8 @@
 #include <troupe/app.h>
 #include <troupe/argument.h>
 #include <troupe/counter.h>
+#include <troupe/dictionary.h>
+#include <troupe/dictionary_client.h>
 #include <troupe/error.h>
 #include <troupe/exit_reason.h>
 #include <troupe/kept.h>
