@@ -21,7 +21,7 @@ rank='BEGIN {
   doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app"
-  doors["actors"] = "counter dictionary dictionary_client list queue troupe value"
+  doors["actors"] = "counter dictionary dictionary_client list list_client queue troupe value"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'
 

@@ -7,9 +7,8 @@
 //
 // Atomic:    each of these happens as a whole, one after the other, whoever asks.
 // Crash:     the number survives the counter's own death, and a call that it had in hand is done once, as long as it dies not more
-//            often
-//            with one call than `child.onCrash` allows. Of an add() whose caller dies before it is answered nobody knows whether it
-//            has happened; it has not happened twice.
+//            often with one call than `child.onCrash` allows. Of an add() whose caller dies before it is answered nobody knows
+//            whether it has happened; it has not happened twice.
 // Errors:    refused (the sum would be no std::int64_t: nothing has changed); and those of calls.
 // Threads:   the actor's.
 #pragma once

@@ -13,6 +13,8 @@
 #include <troupe/kept.h>
 #include <troupe/kept_table.h>
 #include <troupe/later.h>
+#include <troupe/list.h>
+#include <troupe/list_client.h>
 #include <troupe/net.h>
 #include <troupe/net_argument.h>
 #include <troupe/queue.h>
