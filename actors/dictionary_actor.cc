@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "actors/holding.h"
@@ -238,17 +239,20 @@ void DictionaryActor::changed() {
   if (!waiting_.empty()) alarm_.at(now());
 }
 
-// One after the other, each with its answer: who dies in between leaves the others waiting, and not forgotten.
+// One after the other, each with its answer: who dies in between leaves the others waiting, and not forgotten. All have their turn
+// before one has it again.
 void DictionaryActor::tellAll() {
   unsigned told = 0;
-  for (auto at = waiting_.begin(); at != waiting_.end();) {
+  for (auto at = waiting_.upper_bound(told_); at != waiting_.end();) {
     const Waiting waiting = at->second;
     const auto here = at++;
     if (!isNews(waiting.watch, waiting.key)) continue;
     if (++told > kToldAtOnce) return changed();
+    told_ = here->first;
     dropWatch(here);
     waiting.watch.call.answer([&](Answer answer) { tell(waiting.watch, waiting.key, answer); });
   }
+  if (std::exchange(told_, {}) != Ticket()) changed();
 }
 
 void DictionaryActor::onEnded(const Caller& party) {

@@ -70,6 +70,7 @@ class DictionaryActor final : public Actor<DictionaryActor, DictionaryProtocol> 
   DictionaryEntries entries_;
   Kept<std::uint64_t> watches_;  // that ever waited
   std::map<Ticket, Waiting> waiting_;
+  Ticket told_;  // the last one
   Parties parties_;
   Alarm alarm_;
 };
