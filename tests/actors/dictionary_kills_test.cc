@@ -37,6 +37,7 @@ struct Model {
   std::atomic<std::int64_t> updatesBegun;
   std::atomic<std::int64_t> updatesDone;
   std::atomic<unsigned> pages;
+  std::atomic<unsigned> changes;
 };
 Model& model() {
   static auto* const shared = sharedByAll<Model>();
@@ -130,6 +131,30 @@ class Reader final : public troupe::Actor<Reader> {
   }
 };
 
+// Watches all keys and one, and waits for either.
+class Watcher final : public troupe::Actor<Watcher> {
+ public:
+  Task<> run() {
+    const auto texts = (co_await find<Texts>("texts")).within(troupe::kForever);
+    const auto one = co_await texts.watch(keyFor(0, 0));
+    spawn(follow(one));
+    const auto all = co_await texts.watch();
+    co_await follow(all);
+  }
+
+ private:
+  static Task<> follow(Texts::Watch watch) {
+    std::uint64_t last = 0;
+    for (;;) {
+      const auto change = co_await watch.next();
+      // What is told anew is told from the oldest on.
+      EXPECT_TRUE(change.anew() || change.version() > last) << change.version() << " after " << last;
+      last = change.anew() ? 0 : change.version();
+      ++model().changes;
+    }
+  }
+};
+
 // Follows all changes, and says at the end whether it has what there is.
 class Mirror final : public troupe::Actor<Mirror> {
  public:
@@ -164,21 +189,23 @@ void describe(troupe::App& app) {
   app.child<Mirror>("mirror");
   for (unsigned i = 0; i < kWriters; ++i) app.child<Writer>("w" + std::to_string(i), {}, i);
   app.child<Reader>("reader");
+  app.child<Watcher>("watcher");
 }
 
 }  // namespace
 
 class DictionaryKillsTest : public AppTest {};
 
-// Writers, a reader and the dictionaries themselves are killed at random.
+// Writers, a reader, one who watches and the dictionaries themselves are killed at random.
 TEST_F(DictionaryKillsTest, EqualsAModelWhoeverIsKilled) {
   model().enough = false;  // the model must be there before the processes are
   runApp(&describe, [](Self& self) -> Task<> {
     const auto texts = (co_await self.find<Texts>("texts")).within(troupe::kForever);
     const auto numbers = (co_await self.find<Numbers>("numbers")).within(troupe::kForever);
     const std::size_t descriptors = descriptorsOf(rootPid());
-    const std::vector<std::string> victims{"texts", "numbers", "texts", "w0", "w1", "w2", "reader"};
-    const auto isWriter = [](const std::string& id) { return id[0] == 'w'; };
+    const std::vector<std::string> victims{"texts", "numbers", "texts",  "w0",
+                                           "w1",    "w2",      "reader", "watcher"};
+    const auto isWriter = [](const std::string& id) { return id.size() == 2; };
     const unsigned killsOfWriters = co_await killAtRandom(self, victims, kKills, isWriter);
     model().enough = true;
     for (const char* id : {"ended w0", "ended w1", "ended w2"}) {
@@ -202,6 +229,7 @@ TEST_F(DictionaryKillsTest, EqualsAModelWhoeverIsKilled) {
     EXPECT_LE(sum - model().updatesDone, killsOfWriters);
     EXPECT_GT(sum, kKills);
     EXPECT_GT(model().pages, kKills);
+    EXPECT_GT(model().changes, kKills);
     co_await texts.put("end", "");
     co_await until(self, "the mirror has all", [] { return board().count("mirrored") > 0; });
     EXPECT_LE(descriptorsOf(rootPid()), descriptors + 8);
