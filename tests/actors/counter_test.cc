@@ -136,7 +136,7 @@ TEST_F(CounterTest, IsExactWhoeverIsKilled) {
         EXPECT_GE(sum, ledger().acknowledged);
         EXPECT_LE(sum, ledger().begun);
         EXPECT_LE(sum - ledger().acknowledged, killsOfWriters);
-        EXPECT_GT(sum, kKills);
+        EXPECT_GT(sum, kKills / 10) << "there was hardly any load";
         EXPECT_LE(descriptorsOf(rootPid()), descriptors + 8);
       });
 }

@@ -278,7 +278,7 @@ TEST_F(ListTest, NeitherLosesNorDoublesWhoeverIsKilled) {
             items += popped;
           }
         }
-        EXPECT_GT(items, kKills);
+        EXPECT_GT(items, kKills / 10) << "there was hardly any load";
         EXPECT_LE(missing, killsOfConsumers);
         EXPECT_LE(descriptorsOf(rootPid()), descriptors + 8);
       });
