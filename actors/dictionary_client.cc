@@ -60,7 +60,7 @@ Task<std::uint64_t> putInto(DictionaryRef dictionary, std::uint64_t type, std::s
                             std::optional<std::uint64_t> version) {
   auto call = dictionary.put([&](DictionaryProtocol::PutParams::Builder params) {
     const DataArg bytes(key);
-    bytes.copyTo(params.initKey(bytes.size()));
+    bytes.copyTo(params.initKey(bytes.size()).begin());
     fill(params.getValue());
     params.setOnlyIf(version.has_value());
     params.setVersion(version.value_or(0));

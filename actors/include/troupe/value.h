@@ -73,10 +73,10 @@ FillValue fillingValue(V value) {
       value(to.initAs<T>());
     } else if constexpr (std::same_as<T, capnp::Text>) {
       const TextArg text(value);
-      text.copyTo(to.initAs<capnp::Text>(text.size()));
+      text.copyTo(to.initAs<capnp::Text>(text.size()).begin());
     } else if constexpr (std::same_as<T, capnp::Data>) {
       const DataArg data(value);
-      data.copyTo(to.initAs<capnp::Data>(data.size()));
+      data.copyTo(to.initAs<capnp::Data>(data.size()).begin());
     } else if constexpr (HeldNumber<T>) {
       const T number = static_cast<T>(value);
       std::memcpy(to.initAs<capnp::Data>(sizeof number).begin(), &number, sizeof number);
