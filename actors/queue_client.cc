@@ -71,7 +71,7 @@ Task<> QueueItem::done() {
   co_await Ref<QueueProtocol>(queue_).within(kForever).done(number_);
 }
 
-Task<bool> QueueClient::put(Fill fill, Duration wait) const {
+Task<bool> QueueClient::put(FillValue fill, Duration wait) const {
   const Ref<QueueProtocol> queue(*this);
   auto call = queue.within(actors::callWithin(wait)).put([&](QueueProtocol::PutParams::Builder params) {
     fill(params.getItem());

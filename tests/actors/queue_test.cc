@@ -188,10 +188,11 @@ TEST_F(QueueTest, AClosedOneTakesNothingAndTellsWhenAllIsOver) {
   });
 }
 
-TEST_F(QueueTest, HoldsStructsAndLargeDataAndRefusesOtherTypesAndTooMuch) {
+TEST_F(QueueTest, HoldsStructsNumbersAndLargeDataAndRefusesOtherTypesAndTooMuch) {
   runApp(
       [](troupe::App& app) {
         app.queue<kept::Journal>("journals");
+        app.queue<std::int64_t>("numbers");
         app.queue<capnp::Data>("data", {.mostBytes = 4 << 20});
       },
       [](Self& self) -> Task<> {
@@ -205,6 +206,10 @@ TEST_F(QueueTest, HoldsStructsAndLargeDataAndRefusesOtherTypesAndTooMuch) {
         EXPECT_STREQ(journal->getLines()[0].cStr(), "line");
         auto wrong = co_await self.find<Texts>("journals");
         EXPECT_EQ((co_await errorOf(wrong.put("text"))).kind(), ErrorKind::refused);
+        auto numbers = co_await self.find<Queue<std::int64_t>>("numbers");
+        co_await numbers.put(-7);
+        const auto number = co_await numbers.take();
+        EXPECT_EQ(*number, -7);
         auto data = co_await self.find<Queue<capnp::Data>>("data");
         const std::string large(3 << 20, 'x');
         co_await data.put(large);

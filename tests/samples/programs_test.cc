@@ -61,6 +61,17 @@ TEST(SamplesTest, KitchenServesEachDishToOneWhoLivesToEatIt) {
   EXPECT_NE(kitchen.errors().find("killed by SIGABRT"), std::string::npos);
 }
 
+TEST(SamplesTest, SharedCounterIsExactThoughAWorkerIsKilled) {
+  Program counter(samplePath("shared_counter"));
+
+  expectEnd(counter, 0);
+
+  EXPECT_EQ(counter.output(),
+            "and: 8\ncat: 6\ndog: 5\nmouse: 3\nran: 2\nrun: 1\nsaw: 5\nthe: 14\n"
+            "44 words are in the dictionary, 44 were counted, of 44\n");
+  EXPECT_NE(counter.errors().find("killed by SIGKILL"), std::string::npos) << counter.errors();
+}
+
 TEST(SamplesTest, BankLosesAndMakesNoMoney) {
   Program bank(samplePath("bank"));
 

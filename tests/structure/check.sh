@@ -21,7 +21,7 @@ rank='BEGIN {
   doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app"
-  doors["actors"] = "barrier condition event lease map mutex queue semaphore troupe"
+  doors["actors"] = "barrier condition counter dictionary dictionary_client event lease list list_client map mutex queue semaphore troupe value"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'
 

@@ -1,4 +1,5 @@
-// Queue<T>: a bounded queue as an actor: multiprocessing's Queue and JoinableQueue. T is a Cap'n Proto struct, Text or Data.
+// Queue<T>: a bounded queue as an actor: multiprocessing's Queue and JoinableQueue. T is what a value may be
+// (<troupe/value.h>).
 //
 //     app.queue<Dish>("table", {.capacity = 8});
 //
@@ -25,15 +26,14 @@
 #include <troupe/self.h>
 #include <troupe/spec.h>
 #include <troupe/task.h>
+#include <troupe/value.h>
 
 #include <capnp/any.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
-#include <type_traits>
 #include <utility>
 
 namespace troupe {
@@ -88,11 +88,10 @@ class QueueItem {
 
 class QueueClient : public RefBase {
  public:
-  using Fill = std::function<void(capnp::AnyPointer::Builder)>;
   QueueClient(RefBase queue, std::uint64_t type) : RefBase(std::move(queue)), type_(type) {
     deadline_ = kForever;
   }
-  Task<bool> put(Fill fill, Duration wait) const;
+  Task<bool> put(FillValue fill, Duration wait) const;
   Task<QueueItem> get(Duration wait, bool take, bool mayBeEmpty) const;
   Task<> join() const;
   Task<QueueSize> size() const;
@@ -106,22 +105,11 @@ class QueueClient : public RefBase {
 void declareQueue(Group& group, std::string id, const QueueSpec& spec, std::uint64_t type);
 ServedProtocol servedByQueues();
 
-template <class T>
-constexpr std::uint64_t itemType() {
-  if constexpr (std::is_same_v<T, capnp::Text>) {
-    return 1;
-  } else if constexpr (std::is_same_v<T, capnp::Data>) {
-    return 2;
-  } else {
-    return T::_capnpPrivate::typeId;
-  }
-}
-
 }  // namespace detail
 
 template <class T>
 class Queue {
-  using Reader = typename T::Reader;
+  using Reader = typename detail::ReaderOf<T>::Type;
 
  public:
   using Spec = QueueSpec;
@@ -140,13 +128,13 @@ class Queue {
    private:
     friend class Queue;
     explicit Item(detail::QueueItem item) : item_(std::move(item)) {
-      if (item_) value_ = item_.value().template getAs<T>();
+      if (item_) value_ = detail::readValue<T>(item_.value());
     }
     detail::QueueItem item_;
-    Reader value_;
+    Reader value_ = {};
   };
 
-  explicit Queue(RefBase queue) : client_(std::move(queue), detail::itemType<T>()) {}
+  explicit Queue(RefBase queue) : client_(std::move(queue), detail::valueType<T>()) {}
   // The same, where nothing waits longer than that.
   Queue within(Duration deadline) const {
     Queue other = *this;
@@ -158,12 +146,12 @@ class Queue {
   // task is awaited.
   template <class V>
   Task<> put(V value) const {
-    static_cast<void>(co_await client_.put(filling(std::move(value)), client_.deadline()));
+    static_cast<void>(co_await client_.put(detail::fillingValue<T>(std::move(value)), client_.deadline()));
   }
   // False where there is no room now.
   template <class V>
   Task<bool> tryPut(V value) const {
-    return client_.put(filling(std::move(value)), Duration::zero());
+    return client_.put(detail::fillingValue<T>(std::move(value)), Duration::zero());
   }
   Task<Item> get() const { co_return Item(co_await client_.get(client_.deadline(), false, false)); }
   Task<Item> tryGet() const { co_return Item(co_await client_.get(Duration::zero(), false, true)); }
@@ -181,27 +169,10 @@ class Queue {
   // Used by find() and Group::add().
   static ServedProtocol served() { return detail::servedByQueues(); }
   static void declare(Group& group, std::string id, const QueueSpec& spec) {
-    detail::declareQueue(group, std::move(id), spec, detail::itemType<T>());
+    detail::declareQueue(group, std::move(id), spec, detail::valueType<T>());
   }
 
  private:
-  template <class V>
-  static detail::QueueClient::Fill filling(V value) {
-    return [value = std::move(value)](capnp::AnyPointer::Builder to) mutable {
-      if constexpr (requires(capnp::AnyPointer::Builder b) { value(b.initAs<T>()); }) {
-        value(to.initAs<T>());
-      } else if constexpr (std::is_same_v<T, capnp::Text>) {
-        const TextArg text(value);
-        text.copyTo(to.initAs<capnp::Text>(text.size()).begin());
-      } else if constexpr (std::is_same_v<T, capnp::Data>) {
-        const DataArg data(value);
-        data.copyTo(to.initAs<capnp::Data>(data.size()).begin());
-      } else {
-        to.setAs<T>(value);
-      }
-    };
-  }
-
   detail::QueueClient client_;
 };
 

@@ -7,6 +7,9 @@
 #include <troupe/argument.h>
 #include <troupe/barrier.h>
 #include <troupe/condition.h>
+#include <troupe/counter.h>
+#include <troupe/dictionary.h>
+#include <troupe/dictionary_client.h>
 #include <troupe/error.h>
 #include <troupe/event.h>
 #include <troupe/exit_reason.h>
@@ -14,6 +17,8 @@
 #include <troupe/kept_table.h>
 #include <troupe/later.h>
 #include <troupe/lease.h>
+#include <troupe/list.h>
+#include <troupe/list_client.h>
 #include <troupe/map.h>
 #include <troupe/mutex.h>
 #include <troupe/net.h>
@@ -25,3 +30,4 @@
 #include <troupe/spec.h>
 #include <troupe/supervisor_ref.h>
 #include <troupe/task.h>
+#include <troupe/value.h>
