@@ -12,7 +12,7 @@ using troupe::ErrorKind;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void aBarrier(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Barrier>("barrier", {.parties = 3});
 }
@@ -56,7 +56,7 @@ class Comer final : public troupe::Actor<Comer> {
 class BarrierTest : public AppTest {};
 
 TEST_F(BarrierTest, AllPassWhenAllHaveCome) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aBarrier, [](Self& self) -> Task<> {
     auto barrier = co_await self.find<Barrier>("barrier");
     for (int i = 0; i < 2; ++i) self.spawn(come(barrier));
     co_await waitersAre(self, barrier, 2);
@@ -70,7 +70,7 @@ TEST_F(BarrierTest, AllPassWhenAllHaveCome) {
 TEST_F(BarrierTest, APartyThatDiesBeforeItComesBreaksItAtOnce) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aBarrier(app);
         app.child<Idler>("idler", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {
@@ -95,7 +95,7 @@ TEST_F(BarrierTest, APartyThatDiesBeforeItComesBreaksItAtOnce) {
 TEST_F(BarrierTest, APartyThatDiesWhileItWaitsBreaksItAtOnce) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aBarrier(app);
         app.child<Comer>("comer", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {
@@ -111,7 +111,7 @@ TEST_F(BarrierTest, APartyThatDiesWhileItWaitsBreaksItAtOnce) {
 TEST_F(BarrierTest, OneThatEndsInOrderOrLeavesBreaksNothing) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aBarrier(app);
         app.child<Idler>("idler", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {
@@ -129,7 +129,7 @@ TEST_F(BarrierTest, OneThatEndsInOrderOrLeavesBreaksNothing) {
 }
 
 TEST_F(BarrierTest, AbortTellsAllWhoWaitAndWhoCome) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aBarrier, [](Self& self) -> Task<> {
     auto barrier = co_await self.find<Barrier>("barrier");
     self.spawn(come(barrier));
     co_await waitersAre(self, barrier, 1);
@@ -141,7 +141,7 @@ TEST_F(BarrierTest, AbortTellsAllWhoWaitAndWhoCome) {
 }
 
 TEST_F(BarrierTest, ResetTellsAllWhoWaitAndBeginsAnew) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aBarrier, [](Self& self) -> Task<> {
     auto barrier = co_await self.find<Barrier>("barrier");
     self.spawn(come(barrier));
     co_await waitersAre(self, barrier, 1);
@@ -154,7 +154,7 @@ TEST_F(BarrierTest, ResetTellsAllWhoWaitAndBeginsAnew) {
 }
 
 TEST_F(BarrierTest, WhoWaitsInVainHasNotCome) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aBarrier, [](Self& self) -> Task<> {
     auto barrier = co_await self.find<Barrier>("barrier");
     self.spawn(come(barrier));
     co_await waitersAre(self, barrier, 1);
@@ -171,7 +171,7 @@ TEST_F(BarrierTest, WhoWaitsInVainHasNotCome) {
 TEST_F(BarrierTest, WhoWaitsAndWhoIsAPartyOutlivesItsOwnProcess) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aBarrier(app);
         app.child<Comer>("comer", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {

@@ -36,14 +36,14 @@ class Holder final : public troupe::Actor<Holder> {
   }
 };
 
-void describe(troupe::App& app) {
+void aCondition(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Condition>("condition");
   for (const char* id : {"a", "b", "c"}) app.child<Sleeper>(id, {.restart = troupe::Restart::temporary});
   app.each<Holder>("holder");
 }
 
-void describeAlone(troupe::App& app) { app.add<Condition>("condition"); }
+void aConditionAlone(troupe::App& app) { app.add<Condition>("condition"); }
 
 Task<Condition> whereThreeSleep(Self& self) {
   auto condition = co_await self.find<Condition>("condition");
@@ -63,7 +63,7 @@ std::size_t woken() {
 class ConditionTest : public AppTest {};
 
 TEST_F(ConditionTest, WakesSoManyAsAreNotifiedAndEachHasTheMutexThen) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aCondition, [](Self& self) -> Task<> {
     auto condition = co_await whereThreeSleep(self);
     auto held = co_await condition.lock();
     co_await held.notify();
@@ -81,7 +81,7 @@ TEST_F(ConditionTest, WakesSoManyAsAreNotifiedAndEachHasTheMutexThen) {
 }
 
 TEST_F(ConditionTest, WaitsNoLongerThanItIsToldAndHasTheMutexAgain) {
-  runApp(&describeAlone, [](Self& self) -> Task<> {
+  runApp(&aConditionAlone, [](Self& self) -> Task<> {
     auto condition = co_await self.find<Condition>("condition");
     auto held = co_await condition.lock();
     EXPECT_FALSE(co_await held.wait(20ms));
@@ -93,7 +93,7 @@ TEST_F(ConditionTest, WaitsNoLongerThanItIsToldAndHasTheMutexAgain) {
 }
 
 TEST_F(ConditionTest, LockingWaitsNoLongerThanItIsTold) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aCondition, [](Self& self) -> Task<> {
     auto condition = co_await whereThreeSleep(self);
     co_await troupe::SupervisorRef("/").start("holder");
     co_await until(self, "it is held", [] { return board().count("it is held") == 1; });
@@ -105,7 +105,7 @@ TEST_F(ConditionTest, LockingWaitsNoLongerThanItIsTold) {
 }
 
 TEST_F(ConditionTest, OnlyItsHolderWaitsAndNotifies) {
-  runApp(&describeAlone, [](Self& self) -> Task<> {
+  runApp(&aConditionAlone, [](Self& self) -> Task<> {
     auto condition = co_await self.find<Condition>("condition");
     auto held = co_await condition.lock();
     EXPECT_EQ((co_await errorOf(condition.lock())).kind(), ErrorKind::refused);
@@ -120,7 +120,7 @@ TEST_F(ConditionTest, OnlyItsHolderWaitsAndNotifies) {
 }
 
 TEST_F(ConditionTest, WhoIsNotifiedAndDiesPassesItOn) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aCondition, [](Self& self) -> Task<> {
     auto condition = co_await whereThreeSleep(self);
     auto held = co_await condition.lock();
     co_await held.notify();
@@ -134,7 +134,7 @@ TEST_F(ConditionTest, WhoIsNotifiedAndDiesPassesItOn) {
 }
 
 TEST_F(ConditionTest, TheDeathOfTheHolderWakesAllAndTheFirstIsTold) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aCondition, [](Self& self) -> Task<> {
     auto condition = co_await whereThreeSleep(self);
     const std::string holder = (co_await troupe::SupervisorRef("/").start("holder")).id;
     co_await until(self, "it is held", [] { return board().count("it is held") == 1; });
@@ -148,7 +148,7 @@ TEST_F(ConditionTest, TheDeathOfTheHolderWakesAllAndTheFirstIsTold) {
 }
 
 TEST_F(ConditionTest, AWaitThatIsGivenUpHoldsNothing) {
-  runApp(&describeAlone, [](Self& self) -> Task<> {
+  runApp(&aConditionAlone, [](Self& self) -> Task<> {
     auto condition = co_await self.find<Condition>("condition");
     auto held = co_await condition.lock();
     {
@@ -166,7 +166,7 @@ TEST_F(ConditionTest, AWaitThatIsGivenUpHoldsNothing) {
 }
 
 TEST_F(ConditionTest, WhoHoldsAndWhoWaitsOutlivesItsOwnProcess) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aCondition, [](Self& self) -> Task<> {
     auto condition = co_await whereThreeSleep(self);
     auto held = co_await condition.lock();
     co_await killChild(self, "condition");

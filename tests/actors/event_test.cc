@@ -12,7 +12,7 @@ using troupe::EventStatus;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void anEvent(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Event>("event");
 }
@@ -32,7 +32,7 @@ Task<> waitersAre(Self& self, Event event, std::uint64_t waiting) {
 class EventTest : public AppTest {};
 
 TEST_F(EventTest, AllWhoWaitGoOnWhenItIsSetHoweverSoonItIsCleared) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&anEvent, [](Self& self) -> Task<> {
     auto event = co_await self.find<Event>("event");
     EXPECT_FALSE(co_await event.isSet());
     for (int i = 0; i < 3; ++i) self.spawn(waitFor(event));
@@ -49,7 +49,7 @@ TEST_F(EventTest, AllWhoWaitGoOnWhenItIsSetHoweverSoonItIsCleared) {
 }
 
 TEST_F(EventTest, WaitsNoLongerThanItIsTold) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&anEvent, [](Self& self) -> Task<> {
     auto event = co_await self.find<Event>("event");
     const Error late = co_await errorOf(event.within(20ms).wait());
     EXPECT_EQ(late.kind(), ErrorKind::timedOut);
@@ -61,7 +61,7 @@ TEST_F(EventTest, WaitsNoLongerThanItIsTold) {
 }
 
 TEST_F(EventTest, AWaitThatIsGivenUpLeavesNothing) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&anEvent, [](Self& self) -> Task<> {
     auto event = co_await self.find<Event>("event");
     {
       auto task = event.wait();
@@ -73,7 +73,7 @@ TEST_F(EventTest, AWaitThatIsGivenUpLeavesNothing) {
 }
 
 TEST_F(EventTest, WhatItIsAndWhoWaitsOutlivesItsOwnProcess) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&anEvent, [](Self& self) -> Task<> {
     auto event = co_await self.find<Event>("event");
     self.spawn(waitFor(event));
     co_await waitersAre(self, event, 1);

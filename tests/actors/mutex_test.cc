@@ -12,7 +12,7 @@ using troupe::MutexStatus;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void aMutex(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Mutex>("mutex");
 }
@@ -28,10 +28,25 @@ class Holder final : public troupe::Actor<Holder> {
   }
 };
 
-void describeWithHolder(troupe::App& app) {
-  describe(app);
+void withHolder(troupe::App& app) {
+  aMutex(app);
   app.child<Holder>("holder", {.restart = troupe::Restart::temporary});
 }
+
+// Leaves by an exception while it holds the mutex, when somebody waits for it.
+class Thrower final : public troupe::Actor<Thrower> {
+ public:
+  Task<> run() {
+    auto mutex = co_await find<Mutex>("mutex");
+    const auto held = co_await mutex.lock();
+    board().note("holds");
+    for (bool waits = false; !waits;) {
+      const MutexStatus status = co_await mutex.status();
+      waits = status.waiting == 1;
+    }
+    throw std::runtime_error("the pen broke");
+  }
+};
 
 bool oneWaits(const MutexStatus& status) { return status.waiting == 1; }
 
@@ -42,7 +57,7 @@ class MutexTest : public AppTest {};
 TEST_F(MutexTest, OneHoldsItAtATimeInTheOrderInWhichTheyCame) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aMutex(app);
         app.child<Holder>("a", {.restart = troupe::Restart::temporary});
       },
       [](Self& self) -> Task<> {
@@ -60,7 +75,7 @@ TEST_F(MutexTest, OneHoldsItAtATimeInTheOrderInWhichTheyCame) {
 }
 
 TEST_F(MutexTest, TheDeathOfItsHolderReleasesItAndTheNextIsTold) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     co_await until(self, "it is held", [] { return board().count("holder has it") == 1; });
     self.spawn([](Mutex of) -> Task<> {
@@ -78,8 +93,22 @@ TEST_F(MutexTest, TheDeathOfItsHolderReleasesItAndTheNextIsTold) {
   });
 }
 
+TEST_F(MutexTest, AHolderThatIsLeftByAnExceptionLeavesItAbandoned) {
+  runApp(
+      [](troupe::App& app) {
+        aMutex(app);
+        app.child<Thrower>("thrower");
+      },
+      [](Self& self) -> Task<> {
+        auto mutex = co_await self.find<Mutex>("mutex");
+        co_await until(self, "it is held", [] { return board().count("holds") == 1; });
+        const auto held = co_await mutex.lock();
+        EXPECT_TRUE(held.abandoned());
+      });
+}
+
 TEST_F(MutexTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     co_await until(self, "it is held", [] { return board().count("holder has it") == 1; });
     const Error late = co_await errorOf(mutex.within(20ms).lock());
@@ -95,7 +124,7 @@ TEST_F(MutexTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
 TEST_F(MutexTest, LockingTwiceIsAnErrorUnlessItIsRecursive) {
   runApp(
       [](troupe::App& app) {
-        describe(app);
+        aMutex(app);
         app.add<Mutex>("recursive", {.recursive = true});
       },
       [](Self& self) -> Task<> {
@@ -116,7 +145,7 @@ TEST_F(MutexTest, LockingTwiceIsAnErrorUnlessItIsRecursive) {
 }
 
 TEST_F(MutexTest, UnlockingTwiceOrWhatAnotherHoldsIsAnError) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     co_await until(self, "it is held", [] { return board().count("holder has it") == 1; });
     const Error foreign = co_await errorOf(mutex.unlock());
@@ -137,7 +166,7 @@ TEST_F(MutexTest, UnlockingTwiceOrWhatAnotherHoldsIsAnError) {
 }
 
 TEST_F(MutexTest, IsUnlockedWhenTheLeaseIsDestroyedUnlessItIsKept) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aMutex, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     { const auto held = co_await mutex.lock(); }
     auto again = co_await mutex.lock();
@@ -152,7 +181,7 @@ TEST_F(MutexTest, IsUnlockedWhenTheLeaseIsDestroyedUnlessItIsKept) {
 }
 
 TEST_F(MutexTest, ALockThatIsGivenUpTakesNothing) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     co_await until(self, "it is held", [] { return board().count("holder has it") == 1; });
     {
@@ -169,7 +198,7 @@ TEST_F(MutexTest, ALockThatIsGivenUpTakesNothing) {
 }
 
 TEST_F(MutexTest, WhoHoldsAndWhoWaitsOutlivesItsOwnProcess) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto mutex = co_await self.find<Mutex>("mutex");
     co_await until(self, "it is held", [] { return board().count("holder has it") == 1; });
     self.spawn([](Mutex of) -> Task<> {

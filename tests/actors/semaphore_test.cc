@@ -12,7 +12,7 @@ using troupe::SemaphoreStatus;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void aSemaphore(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Semaphore>("semaphore", {.permits = 3});
 }
@@ -28,8 +28,8 @@ class Holder final : public troupe::Actor<Holder> {
   }
 };
 
-void describeWithHolder(troupe::App& app) {
-  describe(app);
+void withHolder(troupe::App& app) {
+  aSemaphore(app);
   app.child<Holder>("holder", {.restart = troupe::Restart::temporary});
 }
 
@@ -50,7 +50,7 @@ bool oneWaits(const SemaphoreStatus& status) { return status.waiting == 1; }
 class SemaphoreTest : public AppTest {};
 
 TEST_F(SemaphoreTest, HandsOutSoManyPermitsAndNoMore) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aSemaphore, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     auto two = co_await semaphore.acquire(2);
     auto one = co_await semaphore.tryAcquire();
@@ -68,7 +68,7 @@ TEST_F(SemaphoreTest, HandsOutSoManyPermitsAndNoMore) {
 }
 
 TEST_F(SemaphoreTest, PermitsOfADeadHolderComeBack) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     co_await until(self, "two are out", [] { return board().count("has two") == 1; });
     self.spawn(acquire(semaphore, 3));
@@ -79,7 +79,7 @@ TEST_F(SemaphoreTest, PermitsOfADeadHolderComeBack) {
 }
 
 TEST_F(SemaphoreTest, ReleasingTooOftenOrWhatAnotherHasIsAnError) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     co_await until(self, "two are out", [] { return board().count("has two") == 1; });
     const Error foreign = co_await errorOf(semaphore.release());
@@ -97,7 +97,7 @@ TEST_F(SemaphoreTest, ReleasingTooOftenOrWhatAnotherHasIsAnError) {
 }
 
 TEST_F(SemaphoreTest, MoreThanThereAreIsAnError) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aSemaphore, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     const Error many = co_await errorOf(semaphore.acquire(4));
     EXPECT_EQ(many.kind(), ErrorKind::refused);
@@ -108,7 +108,7 @@ TEST_F(SemaphoreTest, MoreThanThereAreIsAnError) {
 }
 
 TEST_F(SemaphoreTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     co_await until(self, "two are out", [] { return board().count("has two") == 1; });
     const Error late = co_await errorOf(semaphore.within(20ms).acquire(2));
@@ -120,7 +120,7 @@ TEST_F(SemaphoreTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
 }
 
 TEST_F(SemaphoreTest, PermitsAreReleasedWhenTheyAreDestroyedUnlessTheyAreKept) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&aSemaphore, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     { const auto permits = co_await semaphore.acquire(2); }
     co_await permitsAre(self, semaphore, 0);
@@ -136,7 +136,7 @@ TEST_F(SemaphoreTest, PermitsAreReleasedWhenTheyAreDestroyedUnlessTheyAreKept) {
 }
 
 TEST_F(SemaphoreTest, WhoHasPermitsAndWhoWaitsOutlivesItsOwnProcess) {
-  runApp(&describeWithHolder, [](Self& self) -> Task<> {
+  runApp(&withHolder, [](Self& self) -> Task<> {
     auto semaphore = co_await self.find<Semaphore>("semaphore");
     co_await until(self, "two are out", [] { return board().count("has two") == 1; });
     self.spawn(acquire(semaphore, 2));
