@@ -8,12 +8,13 @@
 #   links      links lead to files and headings that are there
 #   paths      paths of files in `code` are there
 #   kinds      every kind of error and exit, and every control message, is described
+#   snippets   each block of C++ in docs/from-multiprocessing.md stands in the test that runs them
 #   texts      the examples in docs/errors.md are in the words of the code
 set -euo pipefail
 check=$1
 here=$(cd "$(dirname "$0")" && pwd)
 cd "$2"
-pages=(README.md docs/*.md)
+pages=(README.md docs/*.md docs/actors/*.md)
 breach() { printf '%s\n' "$*"; }
 
 # The lines of the block with title $2 on page $1.
@@ -30,6 +31,16 @@ samples() {
       diff <(block "$page" "$title" | grep -v '^find_package(troupe' ) "$title" || breach "$page: the block is not $title"
     done
   done
+}
+
+snippets() {
+  awk '
+    function trimmed(line) { sub(/^[ \t]+/, "", line); sub(/[ \t]+$/, "", line); return line }
+    FNR == 1 { ++file }
+    file == 1 { text = text "\n" trimmed($0); next }
+    /^```/ { if (taking && !index(text "\n", block "\n")) print FILENAME ":" FNR ": no such lines in the test"
+             taking = !inside && /^```cpp/; inside = !inside; block = ""; next }
+    taking { block = block "\n" trimmed($0) }' tests/actors/from_multiprocessing_test.cc docs/from-multiprocessing.md
 }
 
 commands() {
@@ -117,7 +128,7 @@ texts() {
 }
 
 case $check in
-  samples | commands | cases | links | paths | kinds | texts) ;;
+  samples | snippets | commands | cases | links | paths | kinds | texts) ;;
   *) echo "no such check: $check" >&2; exit 2 ;;
 esac
 breaches=$($check)

@@ -9,7 +9,7 @@ status=0
 
 fresh() {
   rm -rf "${root:?}"/*
-  (cd "$source" && tar cf - README.md LICENSE docs .ci framework samples schemas tests) | tar xf - -C "$root"
+  (cd "$source" && tar cf - README.md LICENSE docs .ci framework actors samples schemas tests) | tar xf - -C "$root"
 }
 
 # With file $2 changed by the sed command $3, the check $1 fails and says $4.
@@ -40,5 +40,6 @@ finds links docs/supervision.md 's/^## Differences from OTP/## Differences/' 'no
 finds paths docs/path-of-a-message.md 's|`mailbox/desk.cc`|`mailbox/table.cc`|' 'no such file: mailbox/table.cc'
 finds kinds framework/include/troupe/exit_reason.h 's/^  hung,/  bored,/' 'nothing about bored'
 finds kinds schemas/control.capnp 's/^    pong @6/    pang @6/' 'nothing about the control message pang'
+finds snippets docs/from-multiprocessing.md 's/co_await jobs.join/co_await jobs.finish/' 'no such lines in the test'
 finds texts framework/os/exit_reason.cc 's/did not become ready in time/is late/' 'does not say: did not become ready in time'
 exit $status
