@@ -18,8 +18,8 @@ T* sharedByAll() {
   return static_cast<T*>(sharedByAll(sizeof(T)));
 }
 
-// Kills children of a supervisor, one of `ids` at a time, each time when it runs, `kills` times in all, or as many as TROUPE_KILLS in the environment says if that is less; the next some milliseconds later. So
-// often those of them for which `counts` holds were killed.
+// Kills children of a supervisor, one of `ids` at a time, each time when it runs; the next some milliseconds later. `kills` times in all,
+// or as many as TROUPE_KILLS in the environment says, if that is less. So often those of them for which `counts` holds were killed.
 troupe::Task<unsigned> killAtRandom(troupe::Self& self, std::vector<std::string> ids, unsigned kills,
                                     std::function<bool(const std::string& id)> counts,
                                     std::string supervisor = "/");
