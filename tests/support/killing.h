@@ -9,6 +9,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/processes.h"
+
 namespace tests {
 
 // Zeroed memory that this process shares with all that are forked below it.
