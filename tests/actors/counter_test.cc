@@ -7,6 +7,7 @@
 
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
+#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -20,7 +21,7 @@ using troupe::SupervisorRef;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void describeApp(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Counter>("counter", {.initial = 40});
 }
@@ -30,7 +31,7 @@ void describe(troupe::App& app) {
 class CounterTest : public AppTest {};
 
 TEST_F(CounterTest, AddsSetsAndExchanges) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto counter = co_await self.find<Counter>("counter");
     EXPECT_EQ(co_await counter.get(), 40);
     EXPECT_EQ(co_await counter.add(2), 42);
@@ -47,7 +48,7 @@ TEST_F(CounterTest, AddsSetsAndExchanges) {
 }
 
 TEST_F(CounterTest, ASumThatIsNoNumberIsRefusedAndChangesNothing) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto counter = co_await self.find<Counter>("counter");
     co_await counter.set(std::numeric_limits<std::int64_t>::max() - 1);
     const Error error = co_await errorOf(counter.add(2));
@@ -59,7 +60,7 @@ TEST_F(CounterTest, ASumThatIsNoNumberIsRefusedAndChangesNothing) {
 }
 
 TEST_F(CounterTest, OutlivesItsOwnProcess) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto counter = co_await self.find<Counter>("counter");
     EXPECT_EQ(co_await counter.add(1), 41);
     const auto pids = co_await pidsOf(SupervisorRef("/"));

@@ -8,6 +8,7 @@
 
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
+#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -181,7 +182,7 @@ class Mirror final : public troupe::Actor<Mirror> {
   }
 };
 
-void describe(troupe::App& app) {
+void describeApp(troupe::App& app) {
   const troupe::ChildSpec child{.onCrash = troupe::OnCrash::retry(100)};
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Texts>("texts", {.mostRemovals = 10, .child = child});
@@ -199,7 +200,7 @@ class DictionaryKillsTest : public AppTest {};
 // Writers, a reader, one who watches and the dictionaries themselves are killed at random.
 TEST_F(DictionaryKillsTest, EqualsAModelWhoeverIsKilled) {
   model().enough = false;  // the model must be there before the processes are
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto texts = (co_await self.find<Texts>("texts")).within(troupe::kForever);
     const auto numbers = (co_await self.find<Numbers>("numbers")).within(troupe::kForever);
     const std::size_t descriptors = descriptorsOf(rootPid());

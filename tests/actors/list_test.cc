@@ -9,6 +9,7 @@
 #include "kept.capnp.h"
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
+#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -24,7 +25,7 @@ using Numbers = List<std::int64_t>;
 
 Board& board() { return Board::shared(); }
 
-void describe(troupe::App& app) {
+void describeApp(troupe::App& app) {
   app.supervise({.maxRestarts = 1'000'000});
   app.add<Texts>("texts", {.mostBytes = 4 << 20});
   app.add<Numbers>("numbers");
@@ -60,7 +61,7 @@ Task<> expectRefused(Task<Texts::Item> task, std::string text) {
 class ListTest : public AppTest {};
 
 TEST_F(ListTest, AppendsInsertsSetsAndRemoves) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto texts = co_await self.find<Texts>("texts");
     EXPECT_EQ(co_await allOf(texts), "");
     EXPECT_EQ(co_await texts.append("b"), 0U);
@@ -87,7 +88,7 @@ TEST_F(ListTest, AppendsInsertsSetsAndRemoves) {
 }
 
 TEST_F(ListTest, AnIndexThatIsNotThereIsRefusedWithItAndTheSize) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto texts = co_await self.find<Texts>("texts");
     co_await expectRefused(texts.popFront(), "removing index 0 of a list of 0 items");
     co_await expectRefused(texts.popBack(), "removing index 0 of a list of 0 items");
@@ -105,7 +106,7 @@ TEST_F(ListTest, AnIndexThatIsNotThereIsRefusedWithItAndTheSize) {
 }
 
 TEST_F(ListTest, HoldsStructsAndNumbersAndRefusesOtherTypesAndTooMuch) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto journals = co_await self.find<List<kept::Journal>>("journals");
     co_await journals.append([](kept::Journal::Builder journal) { journal.setSum(7); });
     EXPECT_EQ((co_await journals.get(0))->getSum(), 7);
@@ -135,7 +136,7 @@ TEST_F(ListTest, ASpecThatMakesNoSenseIsRefused) {
 
 // Insertions at one place use up the numbers between two items, again and again; the list is killed now and then.
 TEST_F(ListTest, EqualsAModelWhereverItemsAreInsertedAlsoAfterACrash) {
-  runApp(&describe, [](Self& self) -> Task<> {
+  runApp(&describeApp, [](Self& self) -> Task<> {
     const auto numbers = (co_await self.find<Numbers>("numbers")).within(troupe::kForever);
     std::vector<std::int64_t> model;
     std::mt19937 random(7);

@@ -9,8 +9,6 @@
 #include <string>
 #include <vector>
 
-#include "tests/support/processes.h"
-
 namespace tests {
 
 // Zeroed memory that this process shares with all that are forked below it.
