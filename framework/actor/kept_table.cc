@@ -13,16 +13,20 @@ namespace {
 
 constexpr std::size_t kPage = 4096;
 constexpr std::size_t kStep = std::size_t{1} << 20;
+constexpr std::size_t kApart = std::size_t{1} << 40;
 
 constexpr std::size_t wholePages(std::size_t bytes) { return (bytes + kPage - 1) / kPage * kPage; }
 
-// The halves follow the desk in its memory, which gets as long as it is used.
+// The halves follow the desk in its memory, which is there as far as it is used. Where each begins does not depend on how much it may
+// hold: the next process may be of a program that says otherwise.
 class Halves {
  public:
   explicit Halves(std::size_t mostBytes) : span_(wholePages(4 * mostBytes) + kStep) {}
 
   std::byte* reach(unsigned half, std::size_t bytes) {
     Half& at = halves_[half];
+    // What a predecessor left that was allowed more.
+    if (!at.mapping.valid()) span_ = std::max(span_, wholePages(bytes));
     if (bytes > span_)
       throw Error(ErrorKind::overloaded, "the open turns of this actor change more than there is room for");
     const os::Fd& memory = actor::ActorProcess::current().keptMemory("changing a kept table");
@@ -45,7 +49,7 @@ class Halves {
     std::size_t reached = 0;  // bytes that are there
     os::Mapping mapping;
   };
-  std::size_t startOf(unsigned half) const { return wholePages(mailbox::kDeskBytes) + half * span_; }
+  static std::size_t startOf(unsigned half) { return wholePages(mailbox::kDeskBytes) + half * kApart; }
 
   std::size_t span_;
   Half halves_[2];
@@ -89,8 +93,13 @@ struct KeptTable::State {
   Kept<mailbox::KeptRecords::Head> head;
 };
 
-KeptTable::KeptTable(ActorBase& actor, std::size_t mostBytes)
-    : state_(std::make_unique<State>(actor, mostBytes)) {}
+KeptTable::KeptTable(ActorBase& actor, std::size_t mostBytes) {
+  if (mostBytes > kMostBytes)
+    throw Error(ErrorKind::invalid, "the kept table of " + actor::ActorProcess::current().path() + ": " +
+                                        std::to_string(mostBytes) + " bytes are more than the " +
+                                        std::to_string(kMostBytes) + " that one may have");
+  state_ = std::make_unique<State>(actor, mostBytes);
+}
 
 KeptTable::~KeptTable() = default;
 

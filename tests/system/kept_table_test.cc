@@ -164,6 +164,49 @@ TEST_F(KeptTableTest, MoreThanItMayHoldIsAnErrorThatSaysSo) {
   EXPECT_EQ(ended.code, 0) << ended.err;
 }
 
+// May hold more from its second process on, and less from its third.
+class Changing final : public QuietPuppet<Changing> {
+ public:
+  void echo(EchoParams in, EchoResults out) {
+    const std::string content(200'000, in.getText()[0]);
+    table_.put(*table_.next(0) + table_.size(), std::as_bytes(std::span(content)));
+    out.setText(std::to_string(table_.size()));
+  }
+  void init() {
+    if (table_.size() == 0) table_.put(1, {});
+  }
+  void who(WhoParams, WhoResults out) {
+    out.setPid(self().pid());
+    out.setHandled(static_cast<std::uint32_t>(table_.size()));
+  }
+
+ private:
+  static std::size_t mostOf(unsigned generation) { return generation == 2 ? 10'000'000 : 500'000; }
+  KeptTable table_{*this, mostOf(self().generation())};
+};
+
+TEST_F(KeptTableTest, TheNextProcessMayAllowItMoreOrLess) {
+  runApp(
+      [](troupe::App& app) {
+        app.supervise({.maxRestarts = 1000});
+        app.child<Changing>("table");
+      },
+      [](Self& self) -> Task<> {
+        auto table = co_await puppetAt(self, "table");
+        co_await table.echo("a");
+        auto who = co_await table.who();
+        kill(who->getPid(), SIGKILL);
+        for (int i = 0; i < 20; ++i) co_await table.echo("b");
+        who = co_await table.who();
+        EXPECT_EQ(who->getHandled(), 22U);
+        kill(who->getPid(), SIGKILL);
+        who = co_await table.who();
+        EXPECT_EQ(who->getHandled(), 22U);
+        EXPECT_EQ((co_await errorOf(table.echo("c"))).kind(), ErrorKind::crashed) << "no more is allowed";
+        EXPECT_EQ((co_await table.who())->getHandled(), 22U);
+      });
+}
+
 class Two final : public QuietPuppet<Two> {
   KeptTable one_{*this};
   KeptTable other_{*this};

@@ -30,6 +30,7 @@ namespace troupe {
 class KeptTable {
  public:
   static constexpr std::size_t kDefaultBytes = std::size_t{64} << 20;
+  static constexpr std::size_t kMostBytes = std::size_t{16} << 30;
 
   explicit KeptTable(ActorBase& actor, std::size_t mostBytes = kDefaultBytes);
   ~KeptTable();
