@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <span>
 
 #include "wire/envelope_head.h"
@@ -49,7 +50,8 @@ class PlainHeads {
   void learn(std::span<const capnp::word> message, std::size_t paramsAt);
 
   static constexpr std::size_t kMostPointers = 8;
-  std::size_t words_ = 0;  // of the message; 0: none was learned
+  std::size_t words_ =
+      std::numeric_limits<std::size_t>::max();  // of the message; no message has so many: none was learned
   std::uint64_t frame_ = 0;
   std::uint64_t root_ = 0;
   // The pointer to its parameters, and theirs: where in the message.

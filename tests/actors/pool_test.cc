@@ -22,6 +22,16 @@ using namespace troupe::literals;
 
 Board& board() { return Board::shared(); }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+#else
+constexpr bool kSanitized = false;
+#endif
+
 // Echoes; but "segv", "kill", "throw" end it so, "deny" is refused, "loop" never ends, "wait" neither, and "bomb" takes all memory.
 class Worker final : public QuietPuppet<Worker> {
  public:
@@ -118,22 +128,32 @@ TEST_F(PoolTest, ATaskWhoseWorkerDiesFailsWithTheCauseAndTheRunGoesOn) {
   });
 }
 
-TEST_F(PoolTest, ALimitThatIsHitIsAReasonOfItsName) {
-  runApp(workers({.size = 2,
-                  .maxRestarts = 1000,
-                  .limits = {.memory = 64_MiB, .cpuPerMessage = 200ms, .wallPerMessage = 2s}}),
-         [](Self& self) -> Task<> {
-           auto pool = co_await self.find<Puppet>("workers");
-           auto inputs = numbers(20);
-           for (const char* bad : {"loop", "wait", "bomb"}) inputs.insert(inputs.begin() + 3, bad);
-           const auto ends = co_await outcomes(pool, inputs);
-           EXPECT_EQ(ends.size(), 23U);
-           const std::set<std::string> all(ends.begin(), ends.end());
-           EXPECT_TRUE(all.contains("loop: took more processor time than its limit: 200ms for a message"));
-           EXPECT_TRUE(all.contains("wait: took longer than its limit: 2s for a message"));
-           EXPECT_TRUE(all.contains("bomb: asked for more memory than its limit: 67108864 bytes"));
-           EXPECT_EQ(std::ranges::count_if(ends, [](const auto& end) { return end.ends_with(" done"); }), 20);
-         });
+TEST_F(PoolTest, ALimitOfTimeThatIsHitIsAReasonOfItsName) {
+  const PoolSpec spec{
+      .size = 2, .maxRestarts = 1000, .limits = {.cpuPerMessage = 500ms, .wallPerMessage = 5s}};
+  runApp(workers(spec), [](Self& self) -> Task<> {
+    auto pool = co_await self.find<Puppet>("workers");
+    auto inputs = numbers(20);
+    for (const char* bad : {"loop", "wait"}) inputs.insert(inputs.begin() + 3, bad);
+    const auto ends = co_await outcomes(pool, inputs);
+    EXPECT_EQ(ends.size(), 22U);
+    const std::set<std::string> all(ends.begin(), ends.end());
+    EXPECT_TRUE(all.contains("loop: took more processor time than its limit: 500ms for a message"));
+    EXPECT_TRUE(all.contains("wait: took longer than its limit: 5s for a message"));
+    EXPECT_EQ(std::ranges::count_if(ends, [](const auto& end) { return end.ends_with(" done"); }), 20);
+  });
+}
+
+TEST_F(PoolTest, ALimitOfMemoryThatIsHitIsAReasonOfItsName) {
+  if (kSanitized) GTEST_SKIP() << "the sanitizer itself takes more memory than any sensible limit";
+  runApp(workers({.size = 2, .maxRestarts = 1000, .limits = {.memory = 64_MiB}}), [](Self& self) -> Task<> {
+    auto pool = co_await self.find<Puppet>("workers");
+    auto inputs = numbers(20);
+    inputs.insert(inputs.begin() + 3, "bomb");
+    const auto ends = co_await outcomes(pool, inputs);
+    EXPECT_EQ(std::ranges::count(ends, "bomb: asked for more memory than its limit: 67108864 bytes"), 1);
+    EXPECT_EQ(std::ranges::count_if(ends, [](const auto& end) { return end.ends_with(" done"); }), 20);
+  });
 }
 
 TEST_F(PoolTest, LimitsHoldForOneMessageAndNotForManyShortOnes) {

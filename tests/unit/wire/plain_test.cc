@@ -185,6 +185,14 @@ std::span<const capnp::word> asMessage(const WordList& words) {
   return {reinterpret_cast<const capnp::word*>(words.data()), words.size()};
 }
 
+TEST(PlainHeads, NothingIsNoMessageAlsoWhenNoneWasReadBefore) {
+  PlainHeads heads;
+  EnvelopeHead head;
+  EXPECT_FALSE(heads.read({}, head));
+  const std::vector<capnp::word> one(1);
+  EXPECT_FALSE(heads.read(one, head));
+}
+
 TEST(PlainHeads, OfMessagesThatAreAlikeAreEachItsOwn) {
   PlainHeads heads;
   for (std::uint64_t i = 0; i < 4; ++i) {
