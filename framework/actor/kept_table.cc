@@ -26,7 +26,7 @@ class Halves {
   std::byte* reach(unsigned half, std::size_t bytes) {
     Half& at = halves_[half];
     // What a predecessor left that was allowed more.
-    if (!at.mapping.valid()) span_ = std::max(span_, wholePages(bytes));
+    if (!at.mapping.valid()) span_ = std::max(span_, 4 * wholePages(bytes) + kStep);
     if (bytes > span_)
       throw Error(ErrorKind::overloaded, "the open turns of this actor change more than there is room for");
     const os::Fd& memory = actor::ActorProcess::current().keptMemory("changing a kept table");
@@ -79,6 +79,11 @@ struct KeptTable::State {
     said([&] { records.open(*head); });
   }
 
+  // Another process changes it once this one has handed over.
+  const mailbox::KeptRecords& readable() const {
+    static_cast<void>(actor::ActorProcess::current().keptMemory("reading a kept table"));
+    return records;
+  }
   template <class Change>
   auto change(Change change) {
     return said([&] {
@@ -116,13 +121,15 @@ bool KeptTable::erase(std::uint64_t number) {
 }
 
 std::optional<std::span<const std::byte>> KeptTable::find(std::uint64_t number) const {
-  return state_->records.find(number);
+  return state_->readable().find(number);
 }
 
-std::optional<std::uint64_t> KeptTable::next(std::uint64_t from) const { return state_->records.next(from); }
+std::optional<std::uint64_t> KeptTable::next(std::uint64_t from) const {
+  return state_->readable().next(from);
+}
 
 void KeptTable::forEach(const std::function<void(std::uint64_t, std::span<const std::byte>)>& each) const {
-  state_->records.forEach(each);
+  state_->readable().forEach(each);
 }
 
 std::size_t KeptTable::size() const { return state_->records.size(); }

@@ -189,6 +189,12 @@ mailbox::Outbox::Put Server::cast(mailbox::Destination to, std::span<const std::
 
 void Server::answer(mailbox::Destination to, std::span<const std::byte> message,
                     loop::Clock::time_point deadline) {
+  // The log is another process's from then on.
+  if (outbox_.paused()) {
+    outbox_.discard(message);
+    throw Error::gone("answering a call later: this process of " + path_ + " has handed over to a newer one",
+                      {});
+  }
   try {
     if (Turn::State* const open = currentTurn().open()) {
       holdBack(*open, to, message, deadline);

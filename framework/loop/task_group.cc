@@ -26,6 +26,7 @@ struct TaskGroup::State : std::enable_shared_from_this<State> {
   std::function<void(std::exception_ptr)> failed;
   std::list<std::unique_ptr<Entry>> entries;
   bool sweepDue = false;
+  bool sweeping = false;
 
   void start(Task<> task, std::function<void()> then, void* context);
   // Takes an entry out, so that what its destruction does finds the group in order.
@@ -57,7 +58,10 @@ std::unique_ptr<TaskGroup::State::Entry> TaskGroup::State::take(Entry& entry) {
 }
 
 void TaskGroup::State::sweep() {
-  if (!sweepDue) return;
+  // What a task's destruction starts or cancels is found by the sweep that destroys it: thousands of tasks must not be as many calls
+  // deep.
+  if (!sweepDue || sweeping) return;
+  sweeping = true;
   const auto due = [](const auto& entry) { return entry->cancelled && !entry->running; };
   // From the beginning each time: the destruction of one task may end, start or cancel others.
   for (;;) {
@@ -65,6 +69,7 @@ void TaskGroup::State::sweep() {
     if (one == entries.end()) break;
     take(**one);
   }
+  sweeping = false;
   sweepDue = std::any_of(entries.begin(), entries.end(), [](const auto& entry) { return entry->cancelled; });
 }
 

@@ -57,8 +57,9 @@ void KeptRecords::replay(std::size_t end) {
 
 void KeptRecords::committed(const Head& head) {
   kept_ = head.half;
-  if (kept_ != head_.half || !std::exchange(otherInUse_, false)) return;
+  if (kept_ != head_.half || !otherInUse_) return;
   memory_.drop(static_cast<unsigned>(1 - head_.half));
+  otherInUse_ = false;
   os::killPoint("halfDropped");
 }
 

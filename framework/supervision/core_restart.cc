@@ -12,7 +12,8 @@ void Core::endRunning(Slot& slot, const ExitReason& reason) {
   // Whatever ends while a sweep is on its way to it would have been stopped: it triggers nothing.
   if (inSweep(slot)) return settleSwept(slot, reason);
   // A replacement is no restart: it is counted nowhere, waits for nothing, and leaves the siblings alone.
-  if (reason.kind == ExitKind::recycled && isRestarted(slot.spec->restart, reason)) {
+  if (reason.kind == ExitKind::recycled && slot.spec->recycleAfter > 0 &&
+      isRestarted(slot.spec->restart, reason)) {
     slots_.enter(slot, SlotPhase::waiting);
     return start(slot, Attempt::restart);
   }

@@ -13,6 +13,12 @@ constexpr Duration kSlowest = std::chrono::seconds(5);
 // A start that takes longer than this gains nothing from the fork that was done meanwhile.
 constexpr Duration kAheadAtMost = std::chrono::seconds(5);
 
+// What a process is made with, and can't be told later.
+bool isLike(const ChildSpec& made, const ChildSpec& wanted) {
+  return made.launch == wanted.launch && made.output == wanted.output && made.limits == wanted.limits &&
+         made.recycleAfter == wanted.recycleAfter;
+}
+
 auto is(const Child& child) {
   return [&child](const std::unique_ptr<Child>& each) { return each.get() == &child; };
 }
@@ -38,7 +44,7 @@ void Spares::provide(SparePlace place, const Child& child) {
 void Spares::endUseless(Group& group) {
   auto spares = std::exchange(group.spares, {});
   for (std::unique_ptr<Child>& spare : spares) {
-    const bool fits = spare->spec.launch == group.spec.launch && spare->spec.output == group.spec.output;
+    const bool fits = isLike(spare->spec, group.spec);
     if (fits && group.spares.size() < group.spec.spares) {
       group.spares.push_back(std::move(spare));
     } else {
@@ -109,8 +115,7 @@ std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
   const auto one = std::ranges::find_if(group.spares, [&](const std::unique_ptr<Child>& spare) {
     const bool wanted = spare->ahead || (spare->ready && spec.spares > 0);
     // Nobody has reaped it yet, but the kernel may have ended it.
-    return wanted && !spare->lane->closed() && !os::hasEnded(spare->pid) &&
-           spare->spec.launch == spec.launch && spare->spec.output == spec.output;
+    return wanted && !spare->lane->closed() && !os::hasEnded(spare->pid) && isLike(spare->spec, spec);
   });
   if (one == group.spares.end()) return nullptr;
   std::unique_ptr<Child> taken = std::move(*one);

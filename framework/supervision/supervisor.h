@@ -82,6 +82,8 @@ class Supervisor {
     bool olderIsLate = false;     // it had not let go when the time was over
     bool handedOver = false;      // it has
     bool answered = false;        // it has failed, and the older one is to have its mailbox back
+    std::uint32_t failed = 0;     // the generation of the newer process that has
+    ExitReason failedFor = {};
     std::unique_ptr<loop::Timer> limit;
   };
 
@@ -122,6 +124,7 @@ class Supervisor {
   void onEnd(Child& child, const os::ProcessEnd& end);
   void finishEnd(Child& child, const ExitReason& reason);
   void tellEnded(const Child& child, const ExitReason& reason);
+  void tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason);
 
   // supervisor_spares.cc
   SparePlace placeOf(const Child& child) const;

@@ -93,10 +93,14 @@ void Supervisor::finishEnd(Child& child, const ExitReason& reason) {
 }
 
 void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {
+  tellEnded(child.actor, child.generation, reason);
+}
+
+void Supervisor::tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason) {
   wire::ControlMessage message;
   auto ended = message->initEnded();
-  ended.setActor(child.actor);
-  ended.setGeneration(child.generation);
+  ended.setActor(actor);
+  ended.setGeneration(generation);
   wire::write(ended.initReason(), reason);
   setup_.up(std::move(message));
 }

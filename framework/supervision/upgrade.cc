@@ -111,6 +111,8 @@ void Supervisor::takeOver(Child& child, wire::ReceivedControl& granted) {
   }
   child.lane->send(std::move(message));
   tellStarted(child);
+  // That process may have been seen at work: its end is told now that it is not the child's.
+  if (upgrade.failed != 0) tellEnded(child.actor, upgrade.failed, upgrade.failedFor);
   // The older one has been ready all the time, and will not say so again.
   if (child.ready) tellUp(child);
   if (!upgrade.answered) return;
@@ -216,7 +218,8 @@ bool Supervisor::endedInUpgrade(Child& child, const ExitReason& reason) {
   failUpgrade(key, reason);
   auto& place = children_.at(key);
   // For the root it is that process until it is granted the ends, and ends as that one where it is refused them.
-  upgrade.old->generation = child.generation;
+  upgrade.failed = upgrade.old->generation = child.generation;
+  upgrade.failedFor = reason;
   place = std::move(upgrade.old);
   place->part = Part::current;
   byId_[place->id] = place.get();

@@ -11,7 +11,7 @@
 //            once. The memory grows to up to four times what the records have, in steps, and is given back with the actor.
 // Limits:    one table an actor; mostBytes for all records, of which each takes 16 bytes beside its content.
 // Errors:    overloaded, past mostBytes; system, where the machine has no memory for it; gone, in a process that has handed over to a
-//            newer one (SupervisorRef::upgrade): all from put() and erase(), and nothing is changed. invalid, from the constructor, where
+//            newer one (SupervisorRef::upgrade), from reading too: nothing is changed. invalid, from the constructor, where
 //            a second one is made.
 // Threads:   the actor's.
 #pragma once
