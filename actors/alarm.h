@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
+#include <set>
 #include <utility>
 
 namespace troupe::actors {
@@ -37,12 +38,14 @@ class Alarm {
   void at(Instant time) {
     if (time >= next_) return;
     next_ = time;
-    self_.spawn(wait(time));
+    // One that sleeps until then is there, where an earlier time was asked for since.
+    if (asleep_.insert(time).second) self_.spawn(wait(time));
   }
 
  private:
   Task<> wait(Instant time) {
     co_await self_.sleepFor(std::chrono::nanoseconds(std::max<Instant>(time - now(), 0)));
+    asleep_.erase(time);
     // An earlier one was asked for meanwhile, and its ringing has asked for what is left.
     if (time != next_) co_return;
     next_ = kNever;
@@ -52,6 +55,7 @@ class Alarm {
   Self self_;
   std::function<void()> ring_;
   Instant next_ = kNever;
+  std::set<Instant> asleep_;
 };
 
 }  // namespace troupe::actors

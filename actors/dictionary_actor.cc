@@ -266,10 +266,15 @@ void DictionaryActor::onEnded(const Caller& party) {
 namespace troupe::detail {
 
 void declareDictionary(Group& group, std::string id, const DictionarySpec& spec, std::uint64_t type) {
+  if (spec.mostBytes > KeptTable::kMostBytes / 2)
+    throw Error(ErrorKind::invalid, "the dictionary \"" + id + "\": room for " +
+                                        std::to_string(spec.mostBytes) + " bytes, and " +
+                                        std::to_string(KeptTable::kMostBytes / 2) + " is the most");
   if (spec.mostBytes == 0)
     throw Error(ErrorKind::invalid,
                 "the dictionary \"" + id + "\": room for 0 bytes, and an entry needs some");
-  group.child<actors::DictionaryActor>(std::move(id), spec.child, spec, type);
+  group.child<actors::DictionaryActor>(std::move(id), actors::mayAnswer(spec.child, spec.mostBytes), spec,
+                                       type);
 }
 
 }  // namespace troupe::detail

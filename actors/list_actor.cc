@@ -116,7 +116,7 @@ namespace troupe::detail {
 void declareList(Group& group, std::string id, const ListSpec& spec, std::uint64_t type) {
   if (spec.mostBytes == 0)
     throw Error(ErrorKind::invalid, "the list \"" + id + "\": room for 0 bytes, and an item needs some");
-  group.child<actors::ListActor>(std::move(id), spec.child, spec, type);
+  group.child<actors::ListActor>(std::move(id), actors::mayAnswer(spec.child, spec.mostBytes), spec, type);
 }
 
 }  // namespace troupe::detail

@@ -7,7 +7,8 @@ namespace troupe::actors {
 namespace {
 
 constexpr Claims::Number kNoteRecord = 0;  // a byte, and its text
-constexpr std::size_t kMostClaims = 100'000;
+// As many as can be answered in one turn.
+constexpr std::size_t kMostClaims = 5'000;
 
 }  // namespace
 

@@ -10,6 +10,12 @@ namespace troupe::actors {
 
 namespace {
 
+// For those who wait, beside the items.
+constexpr std::size_t kWaitBytes = 8u << 20;
+constexpr std::size_t kBytesOfOne = 128;
+// Answers in one turn, which may hold back 1 MiB; the others follow outside of it.
+constexpr unsigned kToldAtOnce = 1000;
+
 template <class T>
 T valueOf(std::span<const std::byte> bytes) {
   static_assert(std::is_trivially_copyable_v<T>);
@@ -25,7 +31,7 @@ T valueOf(std::span<const std::byte> bytes) {
 QueueActor::QueueActor(const QueueSpec& spec, std::uint64_t type)
     : spec_(spec),
       type_(type),
-      table_(*this, spec.mostBytes),
+      table_(*this, spec.mostBytes + kWaitBytes),
       counts_(*this, "counts"),
       parties_(self(), [this](const Caller& party, const ExitReason&) { onEnded(party); }),
       alarm_(self(), [this] { onTime(); }) {}
@@ -36,7 +42,12 @@ void QueueActor::load(std::uint64_t record, std::span<const std::byte> bytes) {
   const Number number = record / 4;
   switch (record % 4) {
     case 0: return note(number, valueOf<Item>(bytes));
-    case 2: gets_[number] = valueOf<Get>(bytes); return;
+    case 2: {
+      const Get get = valueOf<Get>(bytes);
+      gets_[number] = get;
+      byTicket_[{get.owner, get.ticket}] = number;
+      return;
+    }
     case 3: joins_[number] = valueOf<Join>(bytes); return;
     default: return;
   }
@@ -54,16 +65,25 @@ void QueueActor::save(Number number, const Item& item) {
 }
 
 void QueueActor::note(Number number, const Item& item) {
+  unname(number);
   items_[number] = item;
+  if (item.state == State::taken) byTicket_[{item.owner, item.ticket}] = number;
   queued_.erase(number);
   putting_.erase(number);
   taken_.erase(number);
   (item.state == State::queued ? queued_ : item.state == State::putting ? putting_ : taken_).insert(number);
 }
 
+void QueueActor::unname(Number number) {
+  const auto item = items_.find(number);
+  if (item != items_.end() && item->second.state == State::taken)
+    byTicket_.erase({item->second.owner, item->second.ticket});
+}
+
 void QueueActor::forget(Number number) {
   table_.erase(4 * number);
   table_.erase(4 * number + 1);
+  unname(number);
   items_.erase(number);
   queued_.erase(number);
   putting_.erase(number);
@@ -100,6 +120,14 @@ bool QueueActor::refusesType(std::uint64_t type, auto& out) const {
   return true;
 }
 
+std::size_t QueueActor::waitBytes() const { return (gets_.size() + joins_.size()) * kBytesOfOne; }
+
+bool QueueActor::refusesWait(auto& out) const {
+  if (waitBytes() + kBytesOfOne <= kWaitBytes) return false;
+  out.refuse(std::to_string(gets_.size() + joins_.size()) + " wait for the queue already, which is the most");
+  return true;
+}
+
 void QueueActor::put(PutParams in, PutResults out) {
   if (refusesType(in.getType(), out)) return;
   if (counts_->closed != 0) return out.refuse("the queue is closed");
@@ -109,9 +137,10 @@ void QueueActor::put(PutParams in, PutResults out) {
   if (waits && in.getWait() == 0) return out.setFull(true);
   const auto content = flatten(in.getItem());
   const std::size_t bytes = content.asBytes().size();
-  if (table_.bytes() + bytes + 1024 > spec_.mostBytes)
+  const std::size_t taken = table_.bytes() - std::min(table_.bytes(), waitBytes());
+  if (taken + bytes + 2 * kBytesOfOne > spec_.mostBytes)
     return out.refuse("no room for " + std::to_string(bytes) + " bytes: the items take " +
-                      std::to_string(table_.bytes()) + " of " + std::to_string(spec_.mostBytes));
+                      std::to_string(taken) + " of " + std::to_string(spec_.mostBytes));
   const Number number = newNumber();
   table_.put(4 * number + 1, std::as_bytes(std::span(content.begin(), content.size())));
   if (!waits) {
@@ -127,6 +156,7 @@ void QueueActor::put(PutParams in, PutResults out) {
 
 void QueueActor::get(GetParams in, GetResults out) {
   if (refusesType(in.getType(), out)) return;
+  if (in.getWait() != 0 && refusesWait(out)) return;
   const Get get{.owner = caller(),
                 .ticket = in.getTicket(),
                 .deadline = instantIn(in.getWait()),
@@ -142,6 +172,7 @@ void QueueActor::get(GetParams in, GetResults out) {
   const Number number = newNumber();
   keep(4 * number + 2, get);
   gets_[number] = get;
+  byTicket_[{get.owner, get.ticket}] = number;
   parties_.watch(get.owner);
   wake(get.deadline);
 }
@@ -157,24 +188,17 @@ void QueueActor::done(DoneParams in, DoneResults out) {
 }
 
 void QueueActor::giveBack(GiveBackParams in) {
-  const Caller from = caller();
-  const auto isIt = [&](const auto& each) {
-    return each.second.owner == from && each.second.ticket == in.getTicket();
-  };
-  if (const auto get = std::ranges::find_if(gets_, isIt); get != gets_.end()) {
-    table_.erase(4 * get->first + 2);
-    gets_.erase(get);
-    return;
-  }
-  const auto item = std::ranges::find_if(taken_, [&](Number number) { return isIt(*items_.find(number)); });
-  if (item == taken_.end()) return;
-  returnItem(*item);
+  const auto found = byTicket_.find({caller(), in.getTicket()});
+  if (found == byTicket_.end()) return;
+  const Number number = found->second;
+  if (gets_.contains(number)) return dropGet(number);
+  returnItem(number);
   serve();
 }
 
 void QueueActor::join(JoinParams in, JoinResults out) {
   if (unfinished() == 0 && putting_.empty()) return out.setDone(true);
-  if (in.getWait() == 0) return;
+  if (in.getWait() == 0 || refusesWait(out)) return;
   const Join join{.owner = caller(), .deadline = instantIn(in.getWait()), .call = out.later()};
   const Number number = newNumber();
   keep(4 * number + 3, join);
@@ -203,10 +227,8 @@ void QueueActor::close(CloseParams, CloseResults) {
 void QueueActor::serve() {
   for (;;) {
     if (!queued_.empty() && !gets_.empty()) {
-      const auto first = gets_.begin();
-      const Get get = first->second;
-      table_.erase(4 * first->first + 2);
-      gets_.erase(first);
+      const Get get = gets_.begin()->second;
+      dropGet(gets_.begin()->first);
       give(*queued_.begin(), get);
     } else if (hasRoom() && !putting_.empty()) {
       const Number number = *putting_.begin();
@@ -247,15 +269,26 @@ void QueueActor::give(Number number, const Get& get) {
 // An item is done, or none will come any more: who waits for that is told.
 void QueueActor::settle() {
   if (unfinished() > 0 || !putting_.empty()) return;
-  for (const auto& [number, join] : std::exchange(joins_, {})) {
+  unsigned told = 0;
+  for (; !joins_.empty() && told < kToldAtOnce; ++told) {
+    const auto [number, join] = *joins_.begin();
     table_.erase(4 * number + 3);
+    joins_.erase(number);
     join.call.answer([](QueueProtocol::JoinResults::Builder results) { results.setDone(true); });
   }
-  if (counts_->closed == 0) return;
-  for (const auto& [number, get] : std::exchange(gets_, {})) {
-    table_.erase(4 * number + 2);
+  for (; counts_->closed != 0 && !gets_.empty() && told < kToldAtOnce; ++told) {
+    const Get get = gets_.begin()->second;
+    dropGet(gets_.begin()->first);
     answerEnd(get, QueueProtocol::Outcome::CLOSED);
   }
+  if (told == kToldAtOnce) wake(now());
+}
+
+void QueueActor::dropGet(Number number) {
+  const auto get = gets_.find(number);
+  byTicket_.erase({get->second.owner, get->second.ticket});
+  gets_.erase(get);
+  table_.erase(4 * number + 2);
 }
 
 void QueueActor::answerEnd(const Get& get, QueueProtocol::Outcome outcome) {
@@ -272,9 +305,9 @@ void QueueActor::returnItem(Number number) {
 }
 
 void QueueActor::onEnded(const Caller& party) {
-  std::erase_if(gets_, [&](const auto& each) {
-    return each.second.owner == party && table_.erase(4 * each.first + 2);
-  });
+  for (const auto& [number, get] : std::map(gets_)) {
+    if (get.owner == party) dropGet(number);
+  }
   std::erase_if(joins_, [&](const auto& each) {
     return each.second.owner == party && table_.erase(4 * each.first + 3);
   });
@@ -308,8 +341,7 @@ void QueueActor::onTime() {
   }
   for (const auto& [number, get] : std::map(gets_)) {
     if (!isDue(get.deadline)) continue;
-    table_.erase(4 * number + 2);
-    gets_.erase(number);
+    dropGet(number);
     answerEnd(get, QueueProtocol::Outcome::EMPTY);
   }
   for (const auto& [number, join] : std::map(joins_)) {
@@ -330,7 +362,7 @@ void declareQueue(Group& group, std::string id, const QueueSpec& spec, std::uint
   if (spec.capacity == 0)
     throw Error(ErrorKind::invalid,
                 "the queue \"" + id + "\": a capacity of 0 items, and at least 1 is needed");
-  group.child<actors::QueueActor>(std::move(id), spec.child, spec, type);
+  group.child<actors::QueueActor>(std::move(id), actors::mayAnswer(spec.child, spec.mostBytes), spec, type);
 }
 
 }  // namespace troupe::detail

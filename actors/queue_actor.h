@@ -65,6 +65,8 @@ class QueueActor final : public Actor<QueueActor, QueueProtocol> {
   };
 
   bool refusesType(std::uint64_t type, auto& out) const;
+  bool refusesWait(auto& out) const;
+  std::size_t waitBytes() const;
   Number newNumber() { return ++counts_.change().last; }
   std::size_t unfinished() const { return queued_.size() + taken_.size(); }
   bool hasRoom() const { return queued_.size() < spec_.capacity; }
@@ -75,6 +77,8 @@ class QueueActor final : public Actor<QueueActor, QueueProtocol> {
   void save(Number number, const Item& item);
   void note(Number number, const Item& item);
   void forget(Number number);
+  void unname(Number number);
+  void dropGet(Number number);
   void serve();
   void give(Number number, const Get& get);
   void settle();
@@ -93,6 +97,7 @@ class QueueActor final : public Actor<QueueActor, QueueProtocol> {
   std::set<Number> putting_;
   std::set<Number> taken_;
   std::map<Number, Get> gets_;
+  std::map<std::pair<Caller, std::uint64_t>, Number> byTicket_;  // gets that wait, and items that are taken
   std::map<Number, Join> joins_;
   Parties parties_;
   Alarm alarm_;

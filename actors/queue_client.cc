@@ -67,50 +67,53 @@ void QueueItem::giveBack() {
 
 Task<> QueueItem::done() {
   if (!*this) throw Error(ErrorKind::invalid, "finishing an item of a queue: nothing was got");
-  done_ = true;
   co_await Ref<QueueProtocol>(queue_).within(kForever).done(number_);
+  done_ = true;
 }
 
-Task<bool> QueueClient::put(FillValue fill, Duration wait) const {
-  const Ref<QueueProtocol> queue(*this);
+// Tasks run when they are awaited, where the one who made them may have gone: they have what they need for themselves.
+Task<bool> QueueClient::put(QueueClient client, FillValue fill, Duration wait, bool mayBeFull) {
+  const Ref<QueueProtocol> queue(client);
   auto call = queue.within(actors::callWithin(wait)).put([&](QueueProtocol::PutParams::Builder params) {
     fill(params.getItem());
     params.setWait(actors::waitOf(wait));
-    params.setType(type_);
+    params.setType(client.type_);
   });
   const auto reply = co_await call;
   if (!reply->getFull()) co_return true;
-  if (wait == Duration::zero()) co_return false;
-  throw actors::waitedInVain("putting an item into the queue " + path() + ": there was no room", wait);
+  if (mayBeFull) co_return false;
+  throw actors::waitedInVain("putting an item into the queue " + client.path() + ": there was no room", wait);
 }
 
-Task<QueueItem> QueueClient::get(Duration wait, bool take, bool mayBeEmpty) const {
-  const Ref<QueueProtocol> queue(*this);
-  OpenTicket ticket(*this);
-  auto call = queue.within(actors::callWithin(wait)).get(ticket.number(), actors::waitOf(wait), take, type_);
+Task<QueueItem> QueueClient::get(QueueClient client, Duration wait, bool take, bool mayBeEmpty) {
+  const Ref<QueueProtocol> queue(client);
+  OpenTicket ticket(client);
+  auto call =
+      queue.within(actors::callWithin(wait)).get(ticket.number(), actors::waitOf(wait), take, client.type_);
   auto reply = std::make_shared<Reply<QueueProtocol::GetResults>>(co_await call);
   const std::uint64_t number = ticket.close();
   const QueueProtocol::GetResults::Reader got = **reply;
   switch (got.getOutcome()) {
     case QueueProtocol::Outcome::ITEM:
-      co_return QueueItem(*this, number, reply, got.getItem(), got.getNumber(), got.getTimes(), take);
+      co_return QueueItem(client, number, reply, got.getItem(), got.getNumber(), got.getTimes(), take);
     case QueueProtocol::Outcome::CLOSED: co_return QueueItem();
     case QueueProtocol::Outcome::EMPTY: break;
   }
   if (mayBeEmpty) co_return QueueItem();
-  throw actors::waitedInVain("getting an item of the queue " + path() + ": there was none", wait);
+  throw actors::waitedInVain("getting an item of the queue " + client.path() + ": there was none", wait);
 }
 
-Task<> QueueClient::join() const {
-  const Ref<QueueProtocol> queue(*this);
-  auto call = queue.within(actors::callWithin(deadline())).join(actors::waitOf(deadline()));
+Task<> QueueClient::join(QueueClient client) {
+  const Ref<QueueProtocol> queue(client);
+  const Duration wait = client.deadline();
+  auto call = queue.within(actors::callWithin(wait)).join(actors::waitOf(wait));
   const auto reply = co_await call;
   if (!reply->getDone())
-    throw actors::waitedInVain("joining the queue " + path() + ": items are not done", deadline());
+    throw actors::waitedInVain("joining the queue " + client.path() + ": items are not done", wait);
 }
 
-Task<QueueSize> QueueClient::size() const {
-  const auto reply = co_await Ref<QueueProtocol>(*this).size();
+Task<QueueSize> QueueClient::size(QueueClient client) {
+  const auto reply = co_await Ref<QueueProtocol>(client).size();
   co_return QueueSize{.queued = reply->getQueued(),
                       .taken = reply->getTaken(),
                       .putting = reply->getPutting(),
@@ -119,7 +122,7 @@ Task<QueueSize> QueueClient::size() const {
                       .closed = reply->getClosed()};
 }
 
-Task<> QueueClient::close() const { co_await Ref<QueueProtocol>(*this).close(); }
+Task<> QueueClient::close(QueueClient client) { co_await Ref<QueueProtocol>(client).close(); }
 
 ServedProtocol servedByQueues() { return {Protocol<QueueProtocol>::kId, Protocol<QueueProtocol>::kName}; }
 

@@ -20,7 +20,7 @@ inline std::int64_t waitOf(Duration wait) {
 // The deadline of a call that may wait so long. Past it the actor is taken not to answer at all.
 inline Duration callWithin(Duration wait) {
   constexpr Duration kGrace = std::chrono::seconds(30);
-  return wait > kForever - kGrace ? kForever : wait + kGrace;
+  return wait > kForever - kGrace ? kForever : std::max(wait, Duration::zero()) + kGrace;
 }
 
 std::string inWords(Duration wait);

@@ -108,6 +108,7 @@ TEST_F(QueueTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
     EXPECT_NE(std::string(empty.what()).find("20 ms"), std::string::npos) << empty.what();
     for (const char* text : {"a", "b", "c"}) co_await queue.put(text);
     EXPECT_EQ((co_await errorOf(queue.within(20ms).put("d"))).kind(), ErrorKind::timedOut);
+    EXPECT_EQ((co_await errorOf(queue.within(0s).put("d"))).kind(), ErrorKind::timedOut);
     EXPECT_EQ((co_await errorOf(queue.within(20ms).join())).kind(), ErrorKind::timedOut);
     for (const char* text : {"a", "b", "c"}) EXPECT_EQ(co_await taken(queue), text);
     EXPECT_FALSE(co_await queue.tryGet()) << "what was not put in time is not there";
@@ -219,6 +220,32 @@ TEST_F(QueueTest, HoldsStructsNumbersAndLargeDataAndRefusesOtherTypesAndTooMuch)
         const auto got = co_await data.take();
         EXPECT_EQ(got->size(), large.size());
       });
+}
+
+TEST_F(QueueTest, ATaskMayOutliveTheQueueObjectThatMadeIt) {
+  runApp(&aQueue, [](Self& self) -> Task<> {
+    auto queue = co_await self.find<Texts>("queue");
+    auto put = queue.within(5s).put("a");
+    auto get = queue.within(5s).take();
+    co_await put;
+    auto item = co_await get;
+    EXPECT_STREQ(item->cStr(), "a");
+  });
+}
+
+TEST_F(QueueTest, ThousandsWhoWaitAreToldOfItsEnd) {
+  runApp(&aQueue, [](Self& self) -> Task<> {
+    auto queue = co_await self.find<Texts>("queue");
+    for (int i = 0; i < 9000; ++i) {
+      self.spawn([](Texts from) -> Task<> {
+        const auto item = co_await from.get();
+        if (!item) board().note("closed");
+      }(queue));
+    }
+    co_await becomes(self, queue, "all wait", [](const QueueSize& size) { return size.getting == 9000; });
+    co_await queue.close();
+    co_await until(self, "all are told", [] { return board().count("closed") == 9000; });
+  });
 }
 
 TEST_F(QueueTest, ASpecThatMakesNoSenseIsRefused) {

@@ -91,11 +91,11 @@ class QueueClient : public RefBase {
   QueueClient(RefBase queue, std::uint64_t type) : RefBase(std::move(queue)), type_(type) {
     deadline_ = kForever;
   }
-  Task<bool> put(FillValue fill, Duration wait) const;
-  Task<QueueItem> get(Duration wait, bool take, bool mayBeEmpty) const;
-  Task<> join() const;
-  Task<QueueSize> size() const;
-  Task<> close() const;
+  static Task<bool> put(QueueClient client, FillValue fill, Duration wait, bool mayBeFull);
+  static Task<QueueItem> get(QueueClient client, Duration wait, bool take, bool mayBeEmpty);
+  static Task<> join(QueueClient client);
+  static Task<QueueSize> size(QueueClient client);
+  static Task<> close(QueueClient client);
   void setDeadline(Duration deadline) { deadline_ = deadline; }
 
  private:
@@ -146,23 +146,23 @@ class Queue {
   // task is awaited.
   template <class V>
   Task<> put(V value) const {
-    static_cast<void>(co_await client_.put(detail::fillingValue<T>(std::move(value)), client_.deadline()));
+    return placed(Client::put(client_, detail::fillingValue<T>(std::move(value)), client_.deadline(), false));
   }
   // False where there is no room now.
   template <class V>
   Task<bool> tryPut(V value) const {
-    return client_.put(detail::fillingValue<T>(std::move(value)), Duration::zero());
+    return Client::put(client_, detail::fillingValue<T>(std::move(value)), Duration::zero(), true);
   }
-  Task<Item> get() const { co_return Item(co_await client_.get(client_.deadline(), false, false)); }
-  Task<Item> tryGet() const { co_return Item(co_await client_.get(Duration::zero(), false, true)); }
-  Task<Item> take() const { co_return Item(co_await client_.get(client_.deadline(), true, false)); }
-  Task<Item> tryTake() const { co_return Item(co_await client_.get(Duration::zero(), true, true)); }
+  Task<Item> get() const { return got(Client::get(client_, client_.deadline(), false, false)); }
+  Task<Item> tryGet() const { return got(Client::get(client_, Duration::zero(), false, true)); }
+  Task<Item> take() const { return got(Client::get(client_, client_.deadline(), true, false)); }
+  Task<Item> tryTake() const { return got(Client::get(client_, Duration::zero(), true, true)); }
 
   // Until each item that was put is done.
-  Task<> join() const { return client_.join(); }
-  Task<QueueSize> size() const { return client_.size(); }
+  Task<> join() const { return Client::join(client_); }
+  Task<QueueSize> size() const { return Client::size(client_); }
   // Nothing more can be put. Who gets is told when nothing is left, and nothing can come back.
-  Task<> close() const { return client_.close(); }
+  Task<> close() const { return Client::close(client_); }
 
   const std::string& path() const { return client_.path(); }
 
@@ -173,7 +173,11 @@ class Queue {
   }
 
  private:
-  detail::QueueClient client_;
+  using Client = detail::QueueClient;
+  static Task<> placed(Task<bool> put) { static_cast<void>(co_await put); }
+  static Task<Item> got(Task<detail::QueueItem> task) { co_return Item(co_await task); }
+
+  Client client_;
 };
 
 }  // namespace troupe
