@@ -69,7 +69,9 @@ std::optional<Claims::Number> Permits::nextHolder() const {
   const auto& waiting = claims_.in(State::waiting);
   if (waiting.empty()) return {};
   const Number first = *waiting.begin();
-  if (claims_.at(first).count <= kind_.permits - claims_.counted(State::holding)) return first;
+  // A recursive mutex is held more often than it has permits.
+  const std::uint64_t held = claims_.counted(State::holding);
+  if (held <= kind_.permits && claims_.at(first).count <= kind_.permits - held) return first;
   if (!kind_.recursive) return {};
   for (const Number number : claims_.of(claims_.at(*claims_.in(State::holding).begin()).owner)) {
     if (claims_.at(number).state == State::waiting) return number;

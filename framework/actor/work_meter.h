@@ -32,7 +32,9 @@ class WorkMeter {
   bool ended(bool last) {
     if (last && cpu_) cpu_->stop();
     if (last && wall_) wall_->stop();
-    return left_ > 0 && --left_ == 0;
+    if (left_ == 0) return false;
+    --left_;
+    return left_ == 0;
   }
 
  private:
