@@ -1,16 +1,20 @@
 // Calls a function when a point in time has come, of many that may be asked for: the next one is waited for.
 //
-// Times are of the machine's monotonic clock, so those that an earlier process has kept mean the same.
+// Times are of the machine's monotonic clock, so those that an earlier process has kept mean the same. A newer program takes over from
+// this one without waiting for them: it asks for its own.
 #pragma once
 
 #include <troupe/actor.h>
 
 #include <chrono>
 #include <cstdint>
+#include <exception>
 #include <functional>
 #include <limits>
 #include <set>
 #include <utility>
+
+#include "loop/task_group.h"
 
 namespace troupe::actors {
 
@@ -39,7 +43,7 @@ class Alarm {
     if (time >= next_) return;
     next_ = time;
     // One that sleeps until then is there, where an earlier time was asked for since.
-    if (asleep_.insert(time).second) self_.spawn(wait(time));
+    if (asleep_.insert(time).second) tasks_.spawn(wait(time));
   }
 
  private:
@@ -56,6 +60,7 @@ class Alarm {
   std::function<void()> ring_;
   Instant next_ = kNever;
   std::set<Instant> asleep_;
+  loop::TaskGroup tasks_{[](std::exception_ptr error) { std::rethrow_exception(std::move(error)); }};
 };
 
 }  // namespace troupe::actors

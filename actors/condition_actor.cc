@@ -1,46 +1,25 @@
 #include <troupe/condition.h>
 
-#include "actors/lock_keeper.h"
+#include "actors/lease_actor.h"
 
 namespace troupe {
 
 namespace actors {
 namespace {
 
-class ConditionActor final : public Actor<ConditionActor, ConditionProtocol> {
+class ConditionActor final : public LeaseActor<ConditionActor, ConditionProtocol, ConditionRules> {
  public:
-  void init() { keeper_.begin(rules_); }
-  Task<> run() { return keeper_.run(); }
-
-  void lock(LockParams in, LockResults out) {
-    if (const auto why = keeper_.refuses(caller(), in.getTicket())) return out.refuse(*why);
-    if (const auto why = rules_.refusesToGive(caller(), 1)) return out.refuse(*why);
-    keeper_.add({.owner = caller(),
-                 .ticket = in.getTicket(),
-                 .deadline = instantIn(in.getWait()),
-                 .call = out.later()});
-    keeper_.serve();
-  }
+  void lock(LockParams in, LockResults out) { claim(in, 1, out); }
   void sleep(SleepParams in, SleepResults out) {
-    if (const auto why = rules_.refuses(caller(), in.getTicket())) return out.refuse(*why);
-    rules_.sleep(caller(), in.getTicket(), instantIn(in.getWait()), out.later());
-    keeper_.serve();
+    if (const auto why = rules().refuses(caller(), in.getTicket())) return out.refuse(*why);
+    rules().sleep(caller(), in.getTicket(), instantIn(in.getWait()), out.later());
+    keeper().serve();
   }
   void notify(NotifyParams in, NotifyResults out) {
-    if (const auto why = rules_.refuses(caller(), in.getTicket())) return out.refuse(*why);
-    rules_.notify(in.getCount());
-    keeper_.serve();
+    if (const auto why = rules().refuses(caller(), in.getTicket())) return out.refuse(*why);
+    rules().notify(in.getCount());
+    keeper().serve();
   }
-  void release(ReleaseParams in, ReleaseResults out) {
-    if (const auto why = rules_.release(caller(), in.getTicket(), in.getCount())) return out.refuse(*why);
-    keeper_.serve();
-  }
-  void letGo(LetGoParams in) { keeper_.letGo(caller(), in.getTicket(), in.getUnseen()); }
-  void status(StatusParams, StatusResults out) { keeper_.tell(out); }
-
- private:
-  LockKeeper keeper_{*this, self()};
-  ConditionRules rules_{keeper_.claims()};
 };
 
 }  // namespace

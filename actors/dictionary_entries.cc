@@ -46,8 +46,15 @@ bool DictionaryEntries::makeRoom(const std::string& key, std::size_t valueBytes)
   const std::size_t more = spaceFor(key.size(), valueBytes);
   const Version old = find(key);
   const std::size_t freed = old == 0 ? 0 : spaceFor(key.size(), valueOf(old).size());
-  while (bytes_ - freed + more > mostBytes_ && !removals_.empty()) forgetOldestRemoval();
-  return bytes_ - freed + more <= mostBytes_;
+  std::size_t bytes = bytes_ - freed + more;
+  std::size_t toForget = 0;
+  for (auto removal = removals_.begin(); bytes > mostBytes_ && removal != removals_.end(); ++removal) {
+    bytes -= spaceOf(*removal);
+    ++toForget;
+  }
+  if (bytes > mostBytes_) return false;
+  for (; toForget > 0; --toForget) forgetOldestRemoval();
+  return true;
 }
 
 DictionaryEntries::Version DictionaryEntries::put(const std::string& key, std::span<const std::byte> value) {
@@ -110,8 +117,12 @@ DictionaryEntries::Version DictionaryEntries::write(const std::string& key, bool
   return version;
 }
 
+std::size_t DictionaryEntries::spaceOf(Version version) const {
+  return spaceFor(0, 0) - sizeof(Head) + recordOf(version).size();
+}
+
 void DictionaryEntries::drop(Version version) {
-  bytes_ -= spaceFor(0, 0) - sizeof(Head) + recordOf(version).size();
+  bytes_ -= spaceOf(version);
   table_.erase(version);
 }
 

@@ -44,7 +44,7 @@ class DictionaryEntries {
   auto from(const std::string& key) const { return entries_.lower_bound(key); }
   auto end() const { return entries_.end(); }
 
-  // Whether there is room for such an entry; removals are forgotten for it.
+  // Whether there is room for such an entry; removals are forgotten for it, where that helps.
   bool makeRoom(const std::string& key, std::size_t valueBytes);
   Version put(const std::string& key, std::span<const std::byte> value);
   void remove(const std::string& key);
@@ -72,6 +72,7 @@ class DictionaryEntries {
   };
   static std::size_t paddedKey(std::size_t bytes) { return (bytes + 7) / 8 * 8; }
   static std::size_t spaceFor(std::size_t keyBytes, std::size_t valueBytes);
+  std::size_t spaceOf(Version version) const;
   static Change changeOf(Version version, std::span<const std::byte> record);
 
   std::span<const std::byte> recordOf(Version version) const;

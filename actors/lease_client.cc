@@ -1,4 +1,5 @@
-// The side of mutexes, semaphores and conditions that their users see.
+// The side of mutexes, semaphores and conditions that their users see. Tasks run when they are awaited, where the one who made them may
+// have gone: they have what they need for themselves. Those of a lease change it, so it has to be there.
 #include <troupe/condition.h>
 #include <troupe/mutex.h>
 #include <troupe/semaphore.h>
@@ -70,6 +71,23 @@ Task<> released(RefBase lock, std::uint64_t count) {
   co_await Ref<LeaseProtocol>(std::move(lock)).within(kForever).release(0, count);
 }
 
+Task<MutexStatus> mutexStatus(RefBase mutex) {
+  const auto reply = co_await Ref<MutexProtocol>(std::move(mutex)).status();
+  co_return MutexStatus{
+      .locked = reply->getHeld() > 0, .abandoned = reply->getFlag(), .waiting = reply->getWaiting()};
+}
+
+Task<SemaphoreStatus> semaphoreStatus(RefBase semaphore) {
+  const auto reply = co_await Ref<SemaphoreProtocol>(std::move(semaphore)).status();
+  co_return SemaphoreStatus{.permits = reply->getHeld(), .waiting = reply->getWaiting()};
+}
+
+Task<ConditionStatus> conditionStatus(RefBase condition) {
+  const auto reply = co_await Ref<ConditionProtocol>(std::move(condition)).status();
+  co_return ConditionStatus{
+      .locked = reply->getHeld() > 0, .locking = reply->getWaiting(), .waiting = reply->getAsleep()};
+}
+
 template <class P>
 ServedProtocol servedBy() {
   return {Protocol<P>::kId, Protocol<P>::kName};
@@ -79,52 +97,49 @@ ServedProtocol servedBy() {
 
 // --- A mutex ---
 
-Task<Mutex::Held> Mutex::lock() const {
-  co_return Held(co_await locked<MutexProtocol>(mutex_, wait_, false));
+Task<Mutex::Held> Mutex::take(RefBase mutex, Duration wait, bool tries) {
+  co_return Held(co_await locked<MutexProtocol>(std::move(mutex), wait, tries));
 }
 
-Task<Mutex::Held> Mutex::tryLock() const {
-  co_return Held(co_await locked<MutexProtocol>(mutex_, Duration::zero(), true));
-}
+Task<Mutex::Held> Mutex::lock() const { return take(mutex_, wait_, false); }
+
+Task<Mutex::Held> Mutex::tryLock() const { return take(mutex_, Duration::zero(), true); }
 
 Task<> Mutex::unlock() const { return released(mutex_, 1); }
 
-Task<MutexStatus> Mutex::status() const {
-  const auto reply = co_await Ref<MutexProtocol>(mutex_).status();
-  co_return MutexStatus{
-      .locked = reply->getHeld() > 0, .abandoned = reply->getFlag(), .waiting = reply->getWaiting()};
-}
+Task<MutexStatus> Mutex::status() const { return mutexStatus(mutex_); }
 
 ServedProtocol Mutex::served() { return servedBy<MutexProtocol>(); }
 
 // --- A semaphore ---
 
+Task<Semaphore::Permit> Semaphore::take(RefBase semaphore, std::uint64_t count, Duration wait, bool tries) {
+  co_return Permit(co_await acquired(std::move(semaphore), count, wait, tries));
+}
+
 Task<Semaphore::Permit> Semaphore::acquire(std::uint64_t count) const {
-  co_return Permit(co_await acquired(semaphore_, count, wait_, false));
+  return take(semaphore_, count, wait_, false);
 }
 
 Task<Semaphore::Permit> Semaphore::tryAcquire(std::uint64_t count) const {
-  co_return Permit(co_await acquired(semaphore_, count, Duration::zero(), true));
+  return take(semaphore_, count, Duration::zero(), true);
 }
 
 Task<> Semaphore::release(std::uint64_t count) const { return released(semaphore_, count); }
 
-Task<SemaphoreStatus> Semaphore::status() const {
-  const auto reply = co_await Ref<SemaphoreProtocol>(semaphore_).status();
-  co_return SemaphoreStatus{.permits = reply->getHeld(), .waiting = reply->getWaiting()};
-}
+Task<SemaphoreStatus> Semaphore::status() const { return semaphoreStatus(semaphore_); }
 
 ServedProtocol Semaphore::served() { return servedBy<SemaphoreProtocol>(); }
 
 // --- A condition ---
 
-Task<Condition::Held> Condition::lock() const {
-  co_return Held(co_await locked<ConditionProtocol>(condition_, wait_, false));
+Task<Condition::Held> Condition::take(RefBase condition, Duration wait, bool tries) {
+  co_return Held(co_await locked<ConditionProtocol>(std::move(condition), wait, tries));
 }
 
-Task<Condition::Held> Condition::tryLock() const {
-  co_return Held(co_await locked<ConditionProtocol>(condition_, Duration::zero(), true));
-}
+Task<Condition::Held> Condition::lock() const { return take(condition_, wait_, false); }
+
+Task<Condition::Held> Condition::tryLock() const { return take(condition_, Duration::zero(), true); }
 
 Task<bool> Condition::Held::wait(Duration limit) {
   if (ticket_ == 0) throw Error(ErrorKind::invalid, "waiting for a condition: its mutex is not held");
@@ -143,11 +158,7 @@ Task<> Condition::Held::notify(std::uint64_t count) {
   co_await condition.within(kForever).notify(ticket_, count);
 }
 
-Task<ConditionStatus> Condition::status() const {
-  const auto reply = co_await Ref<ConditionProtocol>(condition_).status();
-  co_return ConditionStatus{
-      .locked = reply->getHeld() > 0, .locking = reply->getWaiting(), .waiting = reply->getAsleep()};
-}
+Task<ConditionStatus> Condition::status() const { return conditionStatus(condition_); }
 
 ServedProtocol Condition::served() { return servedBy<ConditionProtocol>(); }
 

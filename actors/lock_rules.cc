@@ -49,16 +49,18 @@ LockRules::Refusal Permits::release(const Caller& owner, std::uint64_t ticket, s
   if (count == 0 || count > has)
     return "giving back " + std::to_string(count) + " permits: the caller's process has " +
            std::to_string(has);
-  while (count > 0) {
-    const Number number = *claims_.last(owner, State::holding);
-    Claim claim = claims_.at(number);
+  // The last ones first.
+  const std::vector<Number> numbers = claims_.of(owner);
+  for (auto number = numbers.rbegin(); count > 0; ++number) {
+    Claim claim = claims_.at(*number);
+    if (claim.state != State::holding) continue;
     const std::uint64_t now = std::min(count, claim.count);
     count -= now;
     claim.count -= now;
     if (claim.count == 0) {
-      claims_.take(number);
+      claims_.take(*number);
     } else {
-      claims_.change(number, claim);
+      claims_.change(*number, claim);
     }
   }
   return {};
@@ -97,8 +99,9 @@ std::optional<LockRules::Answer> Permits::next(Instant now) {
   return nextLate(now);
 }
 
-void Permits::ended(const Caller& owner, const ExitReason&) {
-  if (kind_.mutex && claims_.has(owner, State::holding)) claims_.note({.flag = true});
+// One that ends in order has come to the end of what it held it for.
+void Permits::ended(const Caller& owner, const ExitReason& reason) {
+  if (kind_.mutex && !reason.clean() && claims_.has(owner, State::holding)) claims_.note({.flag = true});
   takeAll(owner);
 }
 

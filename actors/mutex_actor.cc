@@ -1,38 +1,17 @@
 #include <troupe/mutex.h>
 
-#include "actors/lock_keeper.h"
+#include "actors/lease_actor.h"
 
 namespace troupe {
 
 namespace actors {
 namespace {
 
-class MutexActor final : public Actor<MutexActor, MutexProtocol> {
+class MutexActor final : public LeaseActor<MutexActor, MutexProtocol, Permits> {
  public:
-  explicit MutexActor(const MutexSpec& spec) : permits_(keeper_.claims(), {.recursive = spec.recursive}) {}
+  explicit MutexActor(const MutexSpec& spec) : LeaseActor(Permits::Kind{.recursive = spec.recursive}) {}
 
-  void init() { keeper_.begin(permits_); }
-  Task<> run() { return keeper_.run(); }
-
-  void lock(LockParams in, LockResults out) {
-    if (const auto why = keeper_.refuses(caller(), in.getTicket())) return out.refuse(*why);
-    if (const auto why = permits_.refusesToGive(caller(), 1)) return out.refuse(*why);
-    keeper_.add({.owner = caller(),
-                 .ticket = in.getTicket(),
-                 .deadline = instantIn(in.getWait()),
-                 .call = out.later()});
-    keeper_.serve();
-  }
-  void release(ReleaseParams in, ReleaseResults out) {
-    if (const auto why = permits_.release(caller(), in.getTicket(), in.getCount())) return out.refuse(*why);
-    keeper_.serve();
-  }
-  void letGo(LetGoParams in) { keeper_.letGo(caller(), in.getTicket(), in.getUnseen()); }
-  void status(StatusParams, StatusResults out) { keeper_.tell(out); }
-
- private:
-  LockKeeper keeper_{*this, self()};
-  Permits permits_;
+  void lock(LockParams in, LockResults out) { claim(in, 1, out); }
 };
 
 }  // namespace

@@ -1,14 +1,17 @@
 // The processes that something of an actor belongs to: tells when one of them has ended.
 //
 // A process is watched from when it is first named until it has ended, whether anything is its or not: there are as many as use the
-// actor.
+// actor. A newer program takes over from this one without waiting for their ends: it watches them itself.
 #pragma once
 
 #include <troupe/actor.h>
 
+#include <exception>
 #include <functional>
 #include <set>
 #include <utility>
+
+#include "loop/task_group.h"
 
 namespace troupe::actors {
 
@@ -19,7 +22,7 @@ class Parties {
   Parties(Self self, Ended ended) : self_(self), ended_(std::move(ended)) {}
 
   void watch(const Caller& party) {
-    if (party && watched_.insert(party).second) self_.spawn(watchOne(self_.monitor(party), party));
+    if (party && watched_.insert(party).second) tasks_.spawn(watchOne(self_.monitor(party), party));
   }
 
  private:
@@ -32,6 +35,7 @@ class Parties {
   Self self_;
   Ended ended_;
   std::set<Caller> watched_;
+  loop::TaskGroup tasks_{[](std::exception_ptr error) { std::rethrow_exception(std::move(error)); }};
 };
 
 }  // namespace troupe::actors

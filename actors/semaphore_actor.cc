@@ -1,40 +1,18 @@
 #include <troupe/semaphore.h>
 
-#include "actors/lock_keeper.h"
+#include "actors/lease_actor.h"
 
 namespace troupe {
 
 namespace actors {
 namespace {
 
-class SemaphoreActor final : public Actor<SemaphoreActor, SemaphoreProtocol> {
+class SemaphoreActor final : public LeaseActor<SemaphoreActor, SemaphoreProtocol, Permits> {
  public:
   explicit SemaphoreActor(const SemaphoreSpec& spec)
-      : permits_(keeper_.claims(), {.permits = spec.permits, .mutex = false}) {}
+      : LeaseActor(Permits::Kind{.permits = spec.permits, .mutex = false}) {}
 
-  void init() { keeper_.begin(permits_); }
-  Task<> run() { return keeper_.run(); }
-
-  void acquire(AcquireParams in, AcquireResults out) {
-    if (const auto why = keeper_.refuses(caller(), in.getTicket())) return out.refuse(*why);
-    if (const auto why = permits_.refusesToGive(caller(), in.getCount())) return out.refuse(*why);
-    keeper_.add({.owner = caller(),
-                 .ticket = in.getTicket(),
-                 .deadline = instantIn(in.getWait()),
-                 .call = out.later(),
-                 .count = in.getCount()});
-    keeper_.serve();
-  }
-  void release(ReleaseParams in, ReleaseResults out) {
-    if (const auto why = permits_.release(caller(), in.getTicket(), in.getCount())) return out.refuse(*why);
-    keeper_.serve();
-  }
-  void letGo(LetGoParams in) { keeper_.letGo(caller(), in.getTicket(), in.getUnseen()); }
-  void status(StatusParams, StatusResults out) { keeper_.tell(out); }
-
- private:
-  LockKeeper keeper_{*this, self()};
-  Permits permits_;
+  void acquire(AcquireParams in, AcquireResults out) { claim(in, in.getCount(), out); }
 };
 
 }  // namespace

@@ -1,4 +1,5 @@
-// The side of events and barriers that their users see; and claims, of whichever kind.
+// The side of events and barriers that their users see; and claims, of whichever kind. Tasks run when they are awaited, where the one who
+// made them may have gone: they have what they need for themselves.
 #include <troupe/barrier.h>
 #include <troupe/event.h>
 
@@ -47,59 +48,73 @@ using actors::BarrierProtocol;
 using actors::EventProtocol;
 using Outcome = actors::LockAnswer::Outcome;
 
-}  // namespace
+Task<> eventSet(RefBase event) { co_await Ref<EventProtocol>(std::move(event)).set(); }
+Task<> eventCleared(RefBase event) { co_await Ref<EventProtocol>(std::move(event)).clear(); }
 
-// --- An event ---
-
-Task<> Event::set() const { co_await Ref<EventProtocol>(event_).set(); }
-Task<> Event::clear() const { co_await Ref<EventProtocol>(event_).clear(); }
-Task<bool> Event::isSet() const { co_return (co_await status()).set; }
-
-Task<> Event::wait() const {
-  actors::OpenClaim claim(event_);
-  const Ref<EventProtocol> event(event_);
-  auto call = event.within(actors::callWithin(wait_)).wait(claim.ticket(), actors::waitOf(wait_));
-  const auto reply = co_await call;
-  claim.close();
-  if (reply->getOutcome() != Outcome::GRANTED)
-    throw actors::waitedInVain("waiting for the event " + path() + ": it was not set", wait_);
-}
-
-Task<EventStatus> Event::status() const {
-  const auto reply = co_await Ref<EventProtocol>(event_).status();
+Task<EventStatus> eventStatus(RefBase event) {
+  const auto reply = co_await Ref<EventProtocol>(std::move(event)).status();
   co_return EventStatus{.set = reply->getFlag(), .waiting = reply->getWaiting()};
 }
 
-ServedProtocol Event::served() { return {Protocol<EventProtocol>::kId, Protocol<EventProtocol>::kName}; }
+Task<bool> eventIsSet(RefBase event) { co_return (co_await eventStatus(std::move(event))).set; }
 
-// --- A barrier ---
+Task<> eventAwaited(RefBase event, Duration wait) {
+  actors::OpenClaim claim(event);
+  const Ref<EventProtocol> ref(event);
+  auto call = ref.within(actors::callWithin(wait)).wait(claim.ticket(), actors::waitOf(wait));
+  const auto reply = co_await call;
+  claim.close();
+  if (reply->getOutcome() != Outcome::GRANTED)
+    throw actors::waitedInVain("waiting for the event " + event.path() + ": it was not set", wait);
+}
 
-Task<unsigned> Barrier::wait() const {
-  actors::OpenClaim claim(barrier_);
-  const Ref<BarrierProtocol> barrier(barrier_);
-  auto call = barrier.within(actors::callWithin(wait_)).wait(claim.ticket(), actors::waitOf(wait_));
+Task<unsigned> barrierPassed(RefBase barrier, Duration wait) {
+  actors::OpenClaim claim(barrier);
+  const Ref<BarrierProtocol> ref(barrier);
+  auto call = ref.within(actors::callWithin(wait)).wait(claim.ticket(), actors::waitOf(wait));
   const auto reply = co_await call;
   claim.close();
   switch (reply->getOutcome()) {
     case Outcome::GRANTED: co_return reply->getPlace();
     case Outcome::BROKEN:
       throw Error(ErrorKind::refused,
-                  "waiting at the barrier " + path() + ": it is broken: " + reply->getWhy().cStr());
+                  "waiting at the barrier " + barrier.path() + ": it is broken: " + reply->getWhy().cStr());
     case Outcome::TIME_OVER: break;
   }
-  throw actors::waitedInVain("waiting at the barrier " + path() + ": not all have come", wait_);
+  throw actors::waitedInVain("waiting at the barrier " + barrier.path() + ": not all have come", wait);
 }
 
-Task<> Barrier::enter() const { co_await Ref<BarrierProtocol>(barrier_).enter(); }
-Task<> Barrier::leave() const { co_await Ref<BarrierProtocol>(barrier_).leave(); }
-Task<> Barrier::abort() const { co_await Ref<BarrierProtocol>(barrier_).abort(); }
-Task<> Barrier::reset() const { co_await Ref<BarrierProtocol>(barrier_).reset(); }
+Task<> barrierEntered(RefBase barrier) { co_await Ref<BarrierProtocol>(std::move(barrier)).enter(); }
+Task<> barrierLeft(RefBase barrier) { co_await Ref<BarrierProtocol>(std::move(barrier)).leave(); }
+Task<> barrierAborted(RefBase barrier) { co_await Ref<BarrierProtocol>(std::move(barrier)).abort(); }
+Task<> barrierReset(RefBase barrier) { co_await Ref<BarrierProtocol>(std::move(barrier)).reset(); }
 
-Task<BarrierStatus> Barrier::status() const {
-  const auto reply = co_await Ref<BarrierProtocol>(barrier_).status();
+Task<BarrierStatus> barrierStatus(RefBase barrier) {
+  const auto reply = co_await Ref<BarrierProtocol>(std::move(barrier)).status();
   co_return BarrierStatus{
       .parties = reply->getParties(), .waiting = reply->getWaiting(), .broken = reply->getFlag()};
 }
+
+}  // namespace
+
+// --- An event ---
+
+Task<> Event::set() const { return eventSet(event_); }
+Task<> Event::clear() const { return eventCleared(event_); }
+Task<bool> Event::isSet() const { return eventIsSet(event_); }
+Task<> Event::wait() const { return eventAwaited(event_, wait_); }
+Task<EventStatus> Event::status() const { return eventStatus(event_); }
+
+ServedProtocol Event::served() { return {Protocol<EventProtocol>::kId, Protocol<EventProtocol>::kName}; }
+
+// --- A barrier ---
+
+Task<unsigned> Barrier::wait() const { return barrierPassed(barrier_, wait_); }
+Task<> Barrier::enter() const { return barrierEntered(barrier_); }
+Task<> Barrier::leave() const { return barrierLeft(barrier_); }
+Task<> Barrier::abort() const { return barrierAborted(barrier_); }
+Task<> Barrier::reset() const { return barrierReset(barrier_); }
+Task<BarrierStatus> Barrier::status() const { return barrierStatus(barrier_); }
 
 ServedProtocol Barrier::served() {
   return {Protocol<BarrierProtocol>::kId, Protocol<BarrierProtocol>::kName};

@@ -35,6 +35,8 @@ struct Argument {
       id @7 :UInt64;
       path @8 :Text;
     }
+    memory @9 :UInt16;
+    # Shared memory: index of its descriptor.
   }
 }
 
@@ -339,6 +341,10 @@ struct Control {
       generation @68 :UInt32;
       maxMessageBytes @69 :UInt64;
     }
+
+    tap @77 :Void;
+    # From the root to an actor, with a descriptor: the channel into which it shows its messages (client.capnp), until that is
+    # closed.
 
     undeliverable :group {
       # From any process to the root: messages for an actor that has gone for good.

@@ -165,7 +165,11 @@ void ActorProcess::started(Start start) {
 }
 
 void ActorProcess::stop(ExitReason reason) {
-  if (ending_) return;
+  if (ending_) {
+    // Why the stop is no orderly one, stopping() knows.
+    if (windingDown_ && !reason.clean()) ending_ = std::move(reason);
+    return;
+  }
   ending_ = std::move(reason);
   server_.stopTaking();
   handingOver_ = false;
@@ -305,6 +309,7 @@ void ActorProcess::onControl(wire::ReceivedControl& message) {
     case wire::Control::HAND_OVER: return handOver();
     case wire::Control::TAKE_OVER: return takeBack(message);
     case wire::Control::DRAIN: return drain();
+    case wire::Control::TAP: return message.has(0) ? server_.tap(message.take(0)) : void();
     case wire::Control::PING: {
       wire::ControlMessage pong;
       pong->setPong();

@@ -87,7 +87,7 @@ class ActorProcess {
   // Throws `gone` where this process has handed over to a newer one, and can't send any more.
   void checkMaySend(const wire::Purpose& what) const;
   void spawn(Task<> task) { background_.spawn(std::move(task)); }
-  // Ends it in an orderly way, from the loop.
+  // Ends it in an orderly way, from the loop. Where it is stopping already, a reason that is not clean takes the place of the first.
   void stop(ExitReason reason);
   // True now and then: whoever works on without waiting should let the loop have its turn.
   bool yieldNow() { return ++operations_ % 256 == 0; }
@@ -169,5 +169,9 @@ class ActorProcess {
   bool coreToSpare_ = false;
   loop::Clock::time_point coresCounted_ = {};
 };
+
+// The actor of that name, as Self::find gives it. Errors: gone, invalid.
+Task<RefBase> actorNamed(ActorProcess& process, std::string name, std::uint64_t interfaceId,
+                         std::string protocol);
 
 }  // namespace troupe::actor

@@ -5,6 +5,7 @@
 
 #include <cxxabi.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <map>
 
@@ -30,8 +31,12 @@ std::string describe(const Argument& value) {
   if (const auto* number = std::get_if<double>(&value)) return std::to_string(*number);
   if (const auto* text = std::get_if<std::string>(&value)) return "the text \"" + text->substr(0, 40) + "\"";
   if (const auto* ref = std::get_if<RefBase>(&value)) return "a reference to " + ref->path();
-  return std::get<DescriptorArgument>(value).kind == DescriptorArgument::Kind::stream ? "a stream"
-                                                                                      : "a listener";
+  switch (std::get<DescriptorArgument>(value).kind) {
+    case DescriptorArgument::Kind::stream: return "a stream";
+    case DescriptorArgument::Kind::listener: return "a listener";
+    case DescriptorArgument::Kind::memory: break;
+  }
+  return "shared memory";
 }
 
 // The one list of a program that is filled before main: which classes it can construct by name.
@@ -70,6 +75,14 @@ void addConstructible(ConstructibleClass constructible) {
 const ConstructibleClass* findConstructible(const std::string& type) {
   const auto found = constructibles().find(type);
   return found == constructibles().end() ? nullptr : &found->second;
+}
+
+const ActorClass* findConstructibleServing(std::uint64_t interfaceId) {
+  for (const auto& [type, each] : constructibles()) {
+    if (std::ranges::find(each.actorClass->interfaces, interfaceId) != each.actorClass->interfaces.end())
+      return each.actorClass;
+  }
+  return nullptr;
 }
 
 }  // namespace detail

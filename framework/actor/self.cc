@@ -34,16 +34,17 @@ Task<SupervisorRef> supervisorNamed(actor::ActorProcess& process, std::string na
   co_return SupervisorRef(wire::toString(answer->root().getFound().getPath()));
 }
 
-Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::uint64_t interfaceId,
-                         const char* protocol) {
+}  // namespace
+
+Task<RefBase> actor::actorNamed(ActorProcess& process, std::string name, std::uint64_t interfaceId,
+                                std::string protocol) {
   if (name.empty())
-    throw Error(ErrorKind::invalid,
-                std::string("finding an actor that serves ") + protocol + ": the name is empty");
+    throw Error(ErrorKind::invalid, "finding an actor that serves " + protocol + ": the name is empty");
   wire::ControlMessage question;
   auto find = question->initFind();
   find.setName(name.c_str());
   find.setInterface(interfaceId);
-  find.setProtocol(protocol);
+  find.setProtocol(protocol.c_str());
   const auto answer =
       co_await process.requests().ask(std::move(question), kForever, "finding the actor \"" + name + "\"");
   const auto found = answer->root().getFound();
@@ -53,8 +54,6 @@ Task<RefBase> actorNamed(actor::ActorProcess& process, std::string name, std::ui
   process.outbox().introduced({id, wire::Lane::mailbox}, answer->take(0), found.getShared());
   co_return RefBase(id, wire::toString(found.getPath()));
 }
-
-}  // namespace
 
 const std::string& Self::path() const { return process_->path(); }
 std::string Self::name() const { return path().substr(path().rfind('/') + 1); }
@@ -72,7 +71,7 @@ SupervisorRef Self::supervisor() const {
 }
 
 Task<RefBase> Self::findActor(std::string name, std::uint64_t interfaceId, const char* protocol) {
-  return actorNamed(*process_, std::move(name), interfaceId, protocol);
+  return actor::actorNamed(*process_, std::move(name), interfaceId, protocol);
 }
 
 Task<> Self::sleepFor(Duration duration) { return sleepOn(process_->loop(), duration); }

@@ -296,7 +296,18 @@ void Server::refuse(Turn::State& turn, const mailbox::Desk::Message& message, co
   if (!fault.empty()) hooks_.fault(fault);
 }
 
+void Server::tap(os::Fd channel) {
+  if (!tap_) tap_ = std::make_unique<Tap>();
+  tap_->add(std::move(channel));
+}
+
+void Server::showTurn(const Turn::State& turn) {
+  tap_->show(turn.message, turn.incoming);
+  if (tap_->closed()) tap_.reset();
+}
+
 void Server::handle(Turn::State& turn) {
+  if (tap_) showTurn(turn);
   ++open_;
   ++turn.serial;
   if (meter_) meter_->begun();

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "actor/bodies.h"
+#include "actor/tap.h"
 #include "actor/work_meter.h"
 #include "loop/loop.h"
 #include "loop/task_group.h"
@@ -59,6 +60,8 @@ class Server {
   std::uint64_t arrivals() const { return arrivals_; }
   // A message that the desk kept back may be taken now.
   void bodiesArrived();
+  // Each message that is begun from here on is shown there, too.
+  void tap(os::Fd channel);
 
   // A cast of what runs at this moment: held back until the end of its turn, or sent at once outside of any.
   mailbox::Outbox::Put cast(mailbox::Destination to, std::span<const std::byte> message,
@@ -88,6 +91,7 @@ class Server {
   void recycle(Turn::State& turn);
   bool begin(Turn::State& turn, const mailbox::Desk::Message& message);
   void handle(Turn::State& turn);
+  void showTurn(const Turn::State& turn);
   void refuse(Turn::State& turn, const mailbox::Desk::Message& message, const std::string& fault);
   void dispatch(Turn::State& turn);
   void finish(Turn::State& turn);
@@ -110,6 +114,7 @@ class Server {
   // Of the large messages that are not done; by their tokens.
   std::map<std::pair<unsigned, unsigned>, std::shared_ptr<Bodies::Body>> openBodies_;
   Hooks hooks_;
+  std::unique_ptr<Tap> tap_;  // null: nobody looks on
   ActorBase* actor_ = nullptr;
   std::unique_ptr<WorkMeter> meter_;
   bool stopped_ = false;

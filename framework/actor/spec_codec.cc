@@ -30,8 +30,11 @@ void writeOne(wire::Argument::Builder to, const Argument& argument, wire::Contro
   const auto& descriptor = std::get<DescriptorArgument>(argument);
   const auto index = static_cast<std::uint16_t>(message.descriptors().size());
   message.attach(os::duplicateOf(*descriptor.descriptor));
-  if (descriptor.kind == DescriptorArgument::Kind::stream) return to.setStream(index);
-  to.setListener(index);
+  switch (descriptor.kind) {
+    case DescriptorArgument::Kind::stream: return to.setStream(index);
+    case DescriptorArgument::Kind::listener: return to.setListener(index);
+    case DescriptorArgument::Kind::memory: return to.setMemory(index);
+  }
 }
 
 Argument readDescriptor(DescriptorArgument::Kind kind, std::uint16_t index, wire::ReceivedControl& message) {
@@ -49,6 +52,8 @@ Argument readOne(wire::Argument::Reader from, wire::ReceivedControl& message) {
       return readDescriptor(DescriptorArgument::Kind::stream, from.getStream(), message);
     case wire::Argument::LISTENER:
       return readDescriptor(DescriptorArgument::Kind::listener, from.getListener(), message);
+    case wire::Argument::MEMORY:
+      return readDescriptor(DescriptorArgument::Kind::memory, from.getMemory(), message);
     case wire::Argument::ACTOR: {
       const auto actor = from.getActor();
       return actor.getId() == 0 ? RefBase() : RefBase(actor.getId(), wire::toString(actor.getPath()));

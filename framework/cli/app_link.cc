@@ -7,19 +7,28 @@
 
 #include "cli/failure.h"
 #include "os/channel.h"
+#include "wire/client_link.h"
 #include "wire/control_message.h"
+#include "wire/proof.h"
 #include "wire/reason_codec.h"
 
 namespace troupe::cli {
 
 namespace {
 
-constexpr std::chrono::seconds kConnecting{10};
+// That it can't be attached to.
+Failure failureOf(const Error& error) {
+  const bool silent =
+      error.kind() == ErrorKind::gone || error.kind() == ErrorKind::timedOut || error.systemError() == EAGAIN;
+  return {silent ? ExitCode::noAnswer : ExitCode::noApp, error.message()};
+}
 
 // What the app refuses to do is the app's word; what the system refuses, this command's.
 [[noreturn]] void refused(const Error& error) { throw Failure(ExitCode::refused, error.message()); }
 
 ActorLine lineOf(wire::ActorData::Reader actor) {
+  std::vector<std::uint64_t> interfaces;
+  for (const auto each : actor.getInterfaces()) interfaces.push_back(each);
   return {.path = wire::toString(actor.getPath()),
           .name = wire::toString(actor.getName()),
           .id = actor.getId(),
@@ -27,15 +36,11 @@ ActorLine lineOf(wire::ActorData::Reader actor) {
           .pid = actor.getPid(),
           .ready = actor.getReady(),
           .generation = actor.getGeneration(),
-          .waitingBytes = actor.getWaitingBytes()};
+          .waitingBytes = actor.getWaitingBytes(),
+          .interfaces = std::move(interfaces)};
 }
 
 }  // namespace
-
-std::string limitText(std::chrono::milliseconds limit) {
-  return limit.count() % 1000 == 0 ? std::to_string(limit.count() / 1000) + " s"
-                                   : std::to_string(limit.count()) + " ms";
-}
 
 std::vector<os::ClientSocket> runningApps() {
   try {
@@ -46,34 +51,19 @@ std::vector<os::ClientSocket> runningApps() {
 }
 
 os::ClientSocket appCalled(const std::string& name) {
-  const auto apps = runningApps();
-  std::vector<os::ClientSocket> found;
-  std::string all;
-  for (const auto& app : apps) {
-    const std::string title = app.app + "." + std::to_string(app.pid);
-    if (title == name) return app;
-    if (app.app == name) found.push_back(app);
-    all += (all.empty() ? "" : ", ") + title;
+  try {
+    return os::clientSocketCalled(name);
+  } catch (const Error& error) {
+    throw Failure(ExitCode::noApp, error.message());
   }
-  if (found.size() == 1) return found[0];
-  if (found.empty()) {
-    throw Failure(ExitCode::noApp, "no app called \"" + name + "\" runs" +
-                                       (all.empty() ? "; nor does any other" : "; these do: " + all));
-  }
-  std::string which;
-  for (const auto& app : found)
-    which += (which.empty() ? "" : ", ") + app.app + "." + std::to_string(app.pid);
-  throw Failure(ExitCode::noApp,
-                std::to_string(found.size()) + " apps are called \"" + name + "\"; say which one: " + which);
 }
 
 AppLink::AppLink(os::ClientSocket app, Limit limit) : app_(std::move(app)), limit_(limit) {
   try {
-    connection_ = os::connectToClientSocket(app_, limit_.value_or(kConnecting));
+    connection_ = wire::attachTo(app_, {.secret = wire::keyOfEnvironment()}, limit_);
   } catch (const Error& error) {
-    throw Failure(error.systemError() == EAGAIN ? ExitCode::noAnswer : ExitCode::noApp, error.message());
+    throw failureOf(error);
   }
-  if (!connection_.valid()) ended();
 }
 
 void AppLink::ended() const { throw Failure(ExitCode::noAnswer, "the app " + title() + " has ended"); }
@@ -83,7 +73,10 @@ AppLink::Answer AppLink::receive(const char* late) {
   const auto until = std::chrono::steady_clock::now() + limit_.value_or(std::chrono::milliseconds(0));
   for (;;) {
     const os::ChannelState state = os::receiveFrom(connection_.get(), message);
-    if (state == os::ChannelState::done) return std::make_unique<wire::FlatMessage>(message.bytes);
+    if (state == os::ChannelState::done) {
+      beside_ = std::move(message.descriptors);
+      return std::make_unique<wire::FlatMessage>(message.bytes);
+    }
     if (state == os::ChannelState::closed) return nullptr;
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
@@ -102,7 +95,12 @@ AppLink::Answer AppLink::ask(const Fill& fill) {
     auto answer = receive();
     if (!answer) ended();
     const auto root = answer->root<wire::ClientAnswer>();
-    if (root.isFailed()) refused(wire::read(root.getFailed()));
+    if (root.isFailed()) {
+      const Error why = wire::read(root.getFailed());
+      // It has a key that was not given.
+      if (why.kind() == ErrorKind::refused) throw Failure(ExitCode::noApp, title() + ": " + why.message());
+      refused(why);
+    }
     return answer;
   } catch (const kj::Exception& exception) {
     throw Failure(ExitCode::noAnswer,
@@ -243,5 +241,30 @@ std::uint64_t AppLink::purge(std::uint64_t number) {
   const auto answer = ask([&](wire::ClientRequest::Builder request) { request.setPurge(number); });
   return answer->root<wire::ClientAnswer>().getPurged();
 }
+
+std::vector<std::vector<std::byte>> AppLink::schema(std::uint64_t interfaceId) {
+  std::vector<std::vector<std::byte>> nodes;
+  for (bool more = true; more;) {
+    const auto answer = ask([&](wire::ClientRequest::Builder request) {
+      request.initSchema().setInterface(interfaceId);
+      request.getSchema().setFrom(static_cast<std::uint32_t>(nodes.size()));
+    });
+    const auto part = answer->root<wire::ClientAnswer>().getSchema();
+    for (const auto node : part.getNodes()) {
+      const auto bytes = std::as_bytes(std::span(node.begin(), node.size()));
+      nodes.emplace_back(bytes.begin(), bytes.end());
+    }
+    more = part.getMore() && part.getNodes().size() > 0;
+  }
+  return nodes;
+}
+
+os::Fd AppLink::tap(const std::string& path) {
+  const auto answer = ask([&](wire::ClientRequest::Builder request) { request.setTap(path.c_str()); });
+  if (beside_.empty()) return {};
+  return std::move(beside_[0]);
+}
+
+void AppLink::waitForNews(std::chrono::milliseconds limit) { os::waitReadable(connection_.get(), limit); }
 
 }  // namespace troupe::cli

@@ -14,14 +14,14 @@
 #include "os/client_socket.h"
 #include "os/fd.h"
 #include "schemas/client.capnp.h"
+#include "wire/client_link.h"
 #include "wire/flat_message.h"
 #include "wire/letter.h"
 
 namespace troupe::cli {
 
-using Limit = std::optional<std::chrono::milliseconds>;  // none: for ever
-// "8 s"
-std::string limitText(std::chrono::milliseconds limit);
+using wire::Limit;
+using wire::limitText;
 
 // Those of this user that run.
 std::vector<os::ClientSocket> runningApps();
@@ -38,6 +38,7 @@ struct ActorLine {
   bool ready = false;
   std::uint32_t generation = 0;
   std::uint64_t waitingBytes = 0;
+  std::vector<std::uint64_t> interfaces = {};
 };
 
 struct ChildLine {
@@ -61,7 +62,7 @@ class AppLink {
 
   const os::ClientSocket& app() const { return app_; }
   // "shop.1234"
-  std::string title() const { return app_.app + "." + std::to_string(app_.pid); }
+  std::string title() const { return app_.title(); }
 
   // In the order of their paths; "/", the root, is the first.
   std::vector<ActorLine> actors();
@@ -83,6 +84,13 @@ class AppLink {
   // 0: all. How many there were.
   std::uint64_t purge(std::uint64_t number);
 
+  // Nodes of /capnp/schema.capnp, each a message: the interface, and all that it is made of.
+  std::vector<std::vector<std::byte>> schema(std::uint64_t interfaceId);
+  // The channel into which the actor's process shows its messages. Not set, where it has no process just now.
+  os::Fd tap(const std::string& path);
+  // So long, or until the app ends: it says nothing unasked.
+  void waitForNews(std::chrono::milliseconds limit);
+
  private:
   using Fill = std::function<void(wire::ClientRequest::Builder)>;
   using Answer = std::unique_ptr<wire::FlatMessage>;
@@ -94,6 +102,7 @@ class AppLink {
   os::ClientSocket app_;
   Limit limit_;
   os::Fd connection_;
+  std::vector<os::Fd> beside_;  // came with the last answer
 };
 
 }  // namespace troupe::cli

@@ -102,8 +102,6 @@ std::vector<App> lookAt(const std::string& name, const Style& style) {
   return apps;
 }
 
-std::string title(const os::ClientSocket& socket) { return socket.app + "." + std::to_string(socket.pid); }
-
 std::uint32_t restartsOf(const ActorLine& line) { return line.generation == 0 ? 0 : line.generation - 1; }
 
 void writeFields(Json& json, const Actor& actor) {
@@ -255,7 +253,7 @@ std::string tree(const std::string& name, const Style& style) {
   json.object().key("apps").array();
   for (const App& app : apps) {
     const Below below = childrenByParent(app);
-    text += plain(title(app.socket)) + "\n";
+    text += plain(app.socket.title()) + "\n";
     writeBranch(text, below, "/", "");
     json.object().field("app", app.socket.app).field("pid", app.socket.pid).key("tree");
     writeBranch(json, below, app.actors.front());

@@ -1,6 +1,5 @@
 #include "cli/decode.h"
 
-#include <capnp/dynamic.h>
 #include <capnp/pretty-print.h>
 #include <kj/filesystem.h>
 
@@ -186,6 +185,8 @@ std::string paramsText(const wire::Letter& letter, capnp::StructSchema type) {
   });
   return text;
 }
+
+void writeStruct(Json& json, const capnp::DynamicStruct::Reader& value) { write(json, value); }
 
 void writeParams(Json& json, const wire::Letter& letter, capnp::StructSchema type) {
   withParams(letter, type, [&](const capnp::DynamicStruct::Reader& params) { write(json, params); });

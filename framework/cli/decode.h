@@ -3,6 +3,7 @@
 // Errors: Failure, with the words of the schema compiler.
 #pragma once
 
+#include <capnp/dynamic.h>
 #include <capnp/schema-parser.h>
 #include <capnp/schema.h>
 
@@ -41,5 +42,7 @@ std::vector<std::string> actorsIn(const wire::Letter& letter);
 // For people, and for machines, who get actors by their ids and paths.
 std::string paramsText(const wire::Letter& letter, capnp::StructSchema type);
 void writeParams(Json& json, const wire::Letter& letter, capnp::StructSchema type);
+// Any struct, in the same way.
+void writeStruct(Json& json, const capnp::DynamicStruct::Reader& value);
 
 }  // namespace troupe::cli

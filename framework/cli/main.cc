@@ -10,6 +10,7 @@
 #include "cli/commands.h"
 #include "cli/failure.h"
 #include "cli/letters.h"
+#include "cli/messages.h"
 #include "cli/table.h"
 
 namespace {
@@ -18,6 +19,7 @@ using namespace troupe::cli;
 
 constexpr const char* kFooter =
     "APP is an app's name, or name.pid where several have that name; PATH is an actor's, such as /shop/till.\n"
+    "An app that has a key wants it in $TROUPE_KEY, or in the file $TROUPE_KEY_FILE.\n"
     "Apps are found in $TROUPE_RUNTIME_DIR, or $XDG_RUNTIME_DIR/troupe, or /tmp/troupe-<uid>.\n\n"
     "Exit codes: 0 done; 1 the app could not do it, as it says; 2 wrong usage, or a file that can't be used;\n"
     "3 no such app, several of that name, or no permission; 4 the app has ended meanwhile, or does not answer.";
@@ -31,6 +33,8 @@ struct Order {
   std::string file;
   std::string image;
   std::uint64_t number = 0;
+  Sending sending = {.app = {}, .actor = {}, .method = {}, .params = "()"};
+  std::uint64_t count = 0;
   SchemaFiles schema;
   std::function<std::string()> run;
 };
@@ -77,6 +81,27 @@ void addLetterCommands(CLI::App& letters, Order& order) {
   save->add_option("FILE", order.file)->required();
 }
 
+template <class Add>
+void addMessageCommands(const Add& add, Order& order) {
+  const auto toActor = [&](CLI::App* command) {
+    command->add_option("ACTOR", order.sending.actor, "its path, or its name")->required();
+    return command;
+  };
+  const auto sends = [&](const char* name, const char* what, auto send) {
+    CLI::App* const command = toActor(add(name, what, true, [&order, send] {
+      order.sending.app = order.app;
+      return send(order.sending, order.style);
+    }));
+    command->add_option("METHOD", order.sending.method)->required();
+    command->add_option("PARAMETERS", order.sending.params, "such as '(name = \"Ada\", age = 36)'");
+  };
+  sends("call", "calls a method of an actor, and prints the results", callActor);
+  sends("cast", "casts to a method of an actor", castToActor);
+  toActor(add("tap", "prints the messages that an actor gets, as it gets them", true, [&order] {
+    return tapActor(order.app, order.sending.actor, order.count, order.style);
+  }))->add_option("--count", order.count, "ends when so many were printed");
+}
+
 void addCommands(CLI::App& app, Order& order) {
   app.fallthrough();
   app.footer(kFooter);
@@ -104,6 +129,7 @@ void addCommands(CLI::App& app, Order& order) {
       ->add_option("--image", order.image,
                    "replaces it by a process of this newer program instead, with no message lost")
       ->check(CLI::ExistingFile);
+  addMessageCommands(add, order);
   addLetterCommands(*add("dead-letters", "messages that were in hand when a process died", true, {}), order);
   CLI::App* const file = app.add_subcommand("letter", "shows a dead letter that was saved as a file");
   file->add_option("FILE", order.file)->required();

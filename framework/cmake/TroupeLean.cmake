@@ -1,6 +1,6 @@
 # troupe_lean(<executable>...)
 #
-# Links a program so that its processes start fast: Cap'n Proto, KJ, libuv and the C++ library come from their archives. What the
+# Links a program so that its processes start fast: Cap'n Proto, KJ, libuv, libsodium and the C++ library come from their archives. What the
 # kernel keeps for a process, which each start copies and each end drops, grows with the libraries that are loaded, by some five
 # mappings each; and so do the page faults of what runs there.
 #
@@ -14,16 +14,20 @@ function(troupe_find_archives)
     list(APPEND capnp "${TROUPE_ARCHIVE_${name}}")
   endforeach()
   find_library(TROUPE_ARCHIVE_uv NAMES libuv_a.a libuv.a)
-  mark_as_advanced(TROUPE_ARCHIVE_uv)
+  find_library(TROUPE_ARCHIVE_sodium NAMES libsodium.a)
+  mark_as_advanced(TROUPE_ARCHIVE_uv TROUPE_ARCHIVE_sodium)
   # By the name of the shared libraries' targets: whoever links those by themselves gets both.
   add_library(troupe::capnp_archives INTERFACE IMPORTED)
   add_library(troupe::uv_archive INTERFACE IMPORTED)
+  add_library(troupe::sodium_archive INTERFACE IMPORTED)
   find_package(Threads REQUIRED)
-  if(NOT "${capnp};${TROUPE_ARCHIVE_uv}" MATCHES "NOTFOUND" AND NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
+  if(NOT "${capnp};${TROUPE_ARCHIVE_uv};${TROUPE_ARCHIVE_sodium}" MATCHES "NOTFOUND" AND NOT CMAKE_CXX_FLAGS MATCHES "-fsanitize")
     set_property(GLOBAL PROPERTY TROUPE_HAS_ARCHIVES ON)
     set_target_properties(troupe::capnp_archives PROPERTIES INTERFACE_LINK_LIBRARIES "${capnp};Threads::Threads")
     set_target_properties(troupe::uv_archive PROPERTIES
                           INTERFACE_LINK_LIBRARIES "${TROUPE_ARCHIVE_uv};Threads::Threads;${CMAKE_DL_LIBS};rt")
+    set_target_properties(troupe::sodium_archive PROPERTIES
+                          INTERFACE_LINK_LIBRARIES "${TROUPE_ARCHIVE_sodium};Threads::Threads")
   endif()
 endfunction()
 if(NOT TARGET troupe::capnp_archives)

@@ -140,6 +140,16 @@ Settlement settle(const os::Fd& deskMemory, unsigned attempts, const SettleBlock
   return settlement;
 }
 
+bool anyInHand(const os::Fd& deskMemory) {
+  const MappedDesk memory(deskMemory);
+  if (memory->layout != kDeskLayout) return false;
+  for (std::size_t i = 0; i < kDeskSlots; ++i) {
+    const DeskSlot& slot = memory->slots[i];
+    if (memory->bytesIn(i) != 0 && (slot.begun.load() & ~slot.done.load()) != 0) return true;
+  }
+  return false;
+}
+
 std::uint64_t tookOver(const os::Fd& deskMemory) {
   const MappedDesk memory(deskMemory);
   return memory->layout == kDeskLayout ? KeptStore(memory->kept).tookOver() : 0;

@@ -55,6 +55,9 @@ using CopyWhole =
 Settlement settle(const os::Fd& deskMemory, unsigned attempts = 1, const SettleBlocks& settleBlocks = {},
                   const CopyWhole& copyWhole = {});
 
+// Whether a message was in the hands of the process that has died, and nobody has dealt with it yet. Errors: as settle().
+bool anyInHand(const os::Fd& deskMemory);
+
 // KeptStore::tookOver(), whoever has the desk. Errors: as settle().
 std::uint64_t tookOver(const os::Fd& deskMemory);
 

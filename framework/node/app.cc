@@ -1,5 +1,7 @@
 #include <troupe/app.h>
 
+#include <troupe/shared_block.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -7,6 +9,7 @@
 
 #include "node/replay.h"
 #include "node/root.h"
+#include "os/app_log.h"
 #include "os/kill_point.h"
 #include "os/limits.h"
 #include "os/process.h"
@@ -14,6 +17,7 @@
 #include "supervision/blueprint.h"
 #include "supervision/spec_check.h"
 #include "supervision/ticket.h"
+#include "wire/proof.h"
 
 namespace troupe {
 
@@ -61,9 +65,10 @@ void Group::add(std::shared_ptr<Blueprint> child, const std::vector<int>& descri
     unsigned index = 0;
     while (index < opened_->size() && (*opened_)[index] != fd) ++index;
     if (index == opened_->size() && child->declaration.spec.launch == Launch::exec) {
-      throw Error(ErrorKind::invalid,
-                  "declaring the child \"" + child->declaration.id + "\" of " + path_ +
-                      ": a child that is started by exec can only be given sockets that App::listen opened");
+      throw Error(
+          ErrorKind::invalid,
+          "declaring the child \"" + child->declaration.id + "\" of " + path_ +
+              ": a child that is started by exec can only be given sockets and memory that its App has opened");
     }
     child->descriptors.push_back({.fd = fd, .index = index});
   }
@@ -141,12 +146,14 @@ struct App::State {
   supervision::Program program;
   std::shared_ptr<std::vector<int>> opened = std::make_shared<std::vector<int>>();
   std::vector<net::Listener> listeners;
+  std::vector<detail::SharedMemory> memories;
   std::shared_ptr<Blueprint> main;
   std::function<void()> ready = [] {};
   std::optional<supervision::Ticket> ticket;
   std::optional<std::string> replay;  // the file of a dead letter
   std::string name;
   bool attachable = true;
+  std::string key;
   DeadLetterSpec deadLetters;
 };
 
@@ -171,6 +178,14 @@ std::shared_ptr<Blueprint> newRoot() {
   blueprint->role = wire::Role::supervisor;
   blueprint->declaration.id = "/";
   return blueprint;
+}
+
+// What main has opened in the root, as this child was given it; -1: it was not.
+int inheritedAt(const supervision::Ticket& ticket, unsigned index) {
+  for (const auto& inherited : ticket.inherited) {
+    if (inherited.index == index) return inherited.fd;
+  }
+  return -1;
 }
 
 [[noreturn]] void become(const Blueprint& root, supervision::Ticket ticket, const std::string& program) {
@@ -205,6 +220,8 @@ std::shared_ptr<Blueprint> newRoot() {
 
 App::App(int argc, char** argv) : App(std::make_unique<State>()) {
   os::fillStandardDescriptors();
+  os::logSettings() = {};
+  os::inheritLog();
   if (previousHandler == nullptr) previousHandler = std::set_terminate(printErrorAndEnd);
   state_->program.arguments.assign(argv, argv + argc);
   state_->name = nameOf(state_->program.arguments);
@@ -231,13 +248,14 @@ net::Listener App::listen(const std::string& address) {
   const auto index = static_cast<unsigned>(state_->opened->size());
   if (state_->ticket) {
     // The root has bound it; this child has it if it was given it.
-    int fd = -1;
-    for (const auto& inherited : state_->ticket->inherited) {
-      if (inherited.index == index) fd = inherited.fd;
-    }
+    const int fd = inheritedAt(*state_->ticket, index);
     state_->opened->push_back(fd);
-    if (fd >= 0) return net::Listener::fromFd(fd);
     const auto& listening = state_->ticket->listening;
+    if (index < listening.size() && listening[index].empty())
+      throw Error(ErrorKind::invalid, "listening at " + address +
+                                          ": the program that started this one has opened memory there; what "
+                                          "newer programs open beside comes last in main");
+    if (fd >= 0) return net::Listener::fromFd(fd);
     return index < listening.size() ? net::Listener::elsewhere(listening[index]) : net::Listener();
   }
   if (state_->replay) {
@@ -249,6 +267,28 @@ net::Listener App::listen(const std::string& address) {
   state_->opened->push_back(state_->listeners.back().fd());
   state_->program.listening.push_back(state_->listeners.back().address());
   return state_->listeners.back();
+}
+
+detail::SharedMemory App::share(const detail::SharedType& type, std::string name,
+                                std::span<const std::byte> initial) {
+  if (state_->ticket) {
+    const int fd = inheritedAt(*state_->ticket, static_cast<unsigned>(state_->opened->size()));
+    state_->opened->push_back(fd);
+    return fd >= 0 ? detail::SharedMemory::fromFd(type, fd, name)
+                   : detail::SharedMemory::elsewhere(type, std::move(name));
+  }
+  const bool taken = std::ranges::any_of(
+      state_->memories, [&](const detail::SharedMemory& memory) { return memory.name() == name; });
+  if (taken)
+    throw Error(ErrorKind::invalid, "sharing the memory \"" + name + "\": there is another of that name");
+  state_->memories.push_back(detail::SharedMemory::make(type, std::move(name), initial));
+  state_->opened->push_back(state_->memories.back().fd());
+  state_->program.listening.emplace_back();
+  return state_->memories.back();
+}
+
+SharedBlock App::sharedBlock(std::string name, std::size_t bytes) {
+  return SharedBlock(share(SharedBlock::type(bytes), std::move(name), {}));
 }
 
 void App::supervise(SupervisorSpec spec) {
@@ -269,6 +309,12 @@ void App::name(std::string name) {
 }
 
 void App::attachable(bool yes) { state_->attachable = yes; }
+
+void App::key(std::string key) {
+  if (key.empty())
+    throw Error(ErrorKind::invalid, "App::key was called with an empty key: anybody could guess it");
+  state_->key = std::move(key);
+}
 
 void App::deadLetters(DeadLetterSpec spec) { state_->deadLetters = std::move(spec); }
 
@@ -294,11 +340,13 @@ int App::run() {
     throw Error(ErrorKind::invalid, "running the app: this process has " + std::to_string(threads) +
                                         " threads, and only a process of one can fork its children");
   }
+  os::makeLog();
   node::Root root({.blueprint = std::move(blueprint),
                    .program = state_->program,
                    .ready = state_->ready,
                    .name = state_->name,
                    .attachable = state_->attachable,
+                   .key = state_->key.empty() ? wire::keyOfEnvironment() : state_->key,
                    .deadLetterBytes = state_->deadLetters.bytes,
                    .deadLetterFolder = state_->deadLetters.folder});
   return root.run();

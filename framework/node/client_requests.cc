@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "actor/spec_codec.h"
+#include "node/client_session.h"
 #include "os/packet_pipe.h"
 #include "wire/flat_message.h"
 #include "wire/reason_codec.h"
@@ -18,18 +20,13 @@ constexpr std::size_t kPartBytes = 48 * 1024;
 // What the fixed fields of one actor or letter take, generously.
 constexpr std::size_t kFixedBytes = 160;
 
-std::vector<std::byte> failure(const Error& error) {
-  capnp::MallocMessageBuilder message;
-  wire::write(message.initRoot<wire::ClientAnswer>().initFailed(), error);
-  return wire::flatBytes(message);
-}
-
 std::vector<std::byte> packetOf(capnp::MallocMessageBuilder& message) {
   auto bytes = wire::flatBytes(message);
   if (bytes.size() <= os::kMaxChannelMessageBytes) return bytes;
-  return failure(Error(ErrorKind::invalid, "the answer has " + std::to_string(bytes.size()) +
-                                               " bytes, and one packet takes " +
-                                               std::to_string(os::kMaxChannelMessageBytes)));
+  return ClientRequests::refusal(Error(ErrorKind::invalid, "the answer has " + std::to_string(bytes.size()) +
+                                                               " bytes, and one packet takes " +
+                                                               std::to_string(os::kMaxChannelMessageBytes)))
+      .packet;
 }
 
 // As many as fit one page, at least one, from `first` on; and whether there are more.
@@ -47,31 +44,45 @@ std::pair<std::vector<Iterator>, bool> pageFrom(Iterator first, Iterator end, Si
 
 }  // namespace
 
-std::vector<std::byte> ClientRequests::answer(std::span<const std::byte> request, const std::string& asker) {
+ClientReply ClientRequests::refusal(const Error& why) {
+  capnp::MallocMessageBuilder message;
+  wire::write(message.initRoot<wire::ClientAnswer>().initFailed(), why);
+  return {.packet = wire::flatBytes(message)};
+}
+
+ClientReply ClientRequests::answer(std::span<const std::byte> request, const std::string& asker) {
   const wire::FlatMessage asked(request);
   try {
     capnp::MallocMessageBuilder message;
-    const bool complete =
-        fill(message.initRoot<wire::ClientAnswer>(), asked.root<wire::ClientRequest>(), asker);
-    return complete ? packetOf(message) : std::vector<std::byte>();
+    ClientReply reply;
+    const bool complete = fill(message.initRoot<wire::ClientAnswer>(), reply.descriptor,
+                               asked.root<wire::ClientRequest>(), asker);
+    if (complete) reply.packet = packetOf(message);
+    return reply;
   } catch (const Error& error) {
-    return failure(error);
+    return refusal(error);
   }
 }
 
-std::vector<std::byte> ClientRequests::answerOf(wire::ReceivedControl& message) {
-  if (message->isFailed()) return failure(wire::read(message->getFailed()));
+ClientReply ClientRequests::answerOf(wire::ReceivedControl& message) {
+  if (message->isFailed()) return refusal(wire::read(message->getFailed()));
+  const auto managed = message->getManaged();
   capnp::MallocMessageBuilder answer;
-  answer.initRoot<wire::ClientAnswer>().setManaged(message->getManaged());
-  return packetOf(answer);
+  answer.initRoot<wire::ClientAnswer>().setManaged(managed);
+  return {.packet = packetOf(answer)};
 }
 
-bool ClientRequests::fill(Answer answer, wire::ClientRequest::Reader request, const std::string& asker) {
+bool ClientRequests::isForSession(std::span<const std::byte> request) {
+  return wire::FlatMessage(request).root<wire::ClientRequest>().isSession();
+}
+
+bool ClientRequests::fill(Answer answer, os::Fd& descriptor, wire::ClientRequest::Reader request,
+                          const std::string& asker) {
   switch (request.which()) {
     case wire::ClientRequest::ACTORS: actors(answer, wire::toString(request.getActors())); return true;
     case wire::ClientRequest::MANAGE: manage(request.getManage(), asker); return false;
     case wire::ClientRequest::STOP_APP:
-      stopApp_();
+      hooks_.stopApp();
       answer.setDone();
       return true;
     case wire::ClientRequest::LETTERS: letters(answer, request.getLetters()); return true;
@@ -83,6 +94,14 @@ bool ClientRequests::fill(Answer answer, wire::ClientRequest::Reader request, co
       answer.setDone();
       return true;
     case wire::ClientRequest::PURGE: purge(answer, request.getPurge()); return true;
+    case wire::ClientRequest::HELLO: answer.setChallenge({}); return true;
+    case wire::ClientRequest::SCHEMA: schema(answer, request.getSchema()); return true;
+    case wire::ClientRequest::TAP:
+      descriptor = directory_.tap(wire::toString(request.getTap()));
+      answer.setTapped();
+      return true;
+    case wire::ClientRequest::PROVE:
+    case wire::ClientRequest::SESSION: break;
   }
   throw Error(ErrorKind::invalid, "a request that this app does not know: is the command newer than it?");
 }
@@ -90,7 +109,8 @@ bool ClientRequests::fill(Answer answer, wire::ClientRequest::Reader request, co
 void ClientRequests::actors(Answer answer, const std::string& after) const {
   const auto& entries = directory_.entries();
   const auto [page, more] = pageFrom(entries.upper_bound(after), entries.end(), [](const auto& each) {
-    return each.first.size() + each.second->name.size();
+    return each.first.size() + each.second->name.size() +
+           each.second->interfaces.size() * sizeof(std::uint64_t);
   });
   auto actors = answer.initActors();
   actors.setMore(more);
@@ -105,6 +125,8 @@ void ClientRequests::actors(Answer answer, const std::string& after) const {
     list[i].setReady(entry.ready);
     list[i].setGeneration(entry.generation);
     if (entry.mailbox.valid()) list[i].setWaitingBytes(os::waitingBytes(entry.mailbox.get()));
+    auto interfaces = list[i].initInterfaces(static_cast<unsigned>(entry.interfaces.size()));
+    for (unsigned each = 0; each < interfaces.size(); ++each) interfaces.set(each, entry.interfaces[each]);
   }
 }
 
@@ -152,6 +174,44 @@ void ClientRequests::purge(Answer answer, std::uint64_t number) {
   static_cast<void>(letterOf(number));
   letters_.remove(number);
   answer.setPurged(1);
+}
+
+// In standard framing, so that whoever gets them need not trust them.
+void ClientRequests::schema(Answer answer, wire::ClientRequest::Schema::Reader asked) const {
+  const auto all = hooks_.schema(asked.getInterface());
+  if (all.empty()) throw Error::gone("the program knows nothing of the interface that was asked for", {});
+  const auto first =
+      all.begin() + static_cast<std::ptrdiff_t>(std::min<std::size_t>(asked.getFrom(), all.size()));
+  const auto [page, more] = pageFrom(first, all.end(), [](const capnp::_::RawSchema* node) {
+    return (std::size_t{node->encodedSize} + 1) * sizeof(capnp::word);
+  });
+  auto part = answer.initSchema();
+  part.setMore(more);
+  auto nodes = part.initNodes(static_cast<unsigned>(page.size()));
+  for (unsigned i = 0; i < nodes.size(); ++i) {
+    const capnp::_::RawSchema& node = **page[i];
+    const kj::ArrayPtr<const capnp::word> segment(node.encodedNode, node.encodedSize);
+    const auto bytes = wire::flatBytes(std::span(&segment, 1));
+    nodes.set(i, {reinterpret_cast<const kj::byte*>(bytes.data()), bytes.size()});
+  }
+}
+
+// Its process is an actor below the root like others; only that it goes for good with the connection.
+void ClientRequests::startSession(const std::string& id, const os::Fd& connection, const std::string& asker) {
+  wire::ControlMessage message;
+  message->setFrom(asker.c_str());
+  message->setRequest(1);
+  auto manage = message->initManage();
+  manage.setSupervisor("/");
+  auto start = manage.initStartChild();
+  start.setId(id.c_str());
+  start.setType(ClientSession::type().c_str());
+  actor::write(start.initSpec(), ClientSession::spec());
+  const std::vector<Argument> arguments{
+      ownDescriptor(DescriptorArgument::Kind::stream, os::duplicateOf(connection.get()).release())};
+  actor::write(start.initArguments(1), arguments, message);
+  auto received = wire::ReceivedControl::looped(message);
+  directory_.onMessage(received);
 }
 
 void ClientRequests::manage(wire::Manage::Reader manage, const std::string& asker) {

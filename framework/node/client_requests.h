@@ -5,7 +5,10 @@
 // Threads: the root's loop.
 #pragma once
 
+#include <capnp/raw-schema.h>
+
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <span>
 #include <string>
@@ -13,34 +16,52 @@
 
 #include "mailbox/dead_letters.h"
 #include "node/directory.h"
+#include "os/fd.h"
 #include "schemas/client.capnp.h"
 
 namespace troupe::node {
 
+struct ClientReply {
+  std::vector<std::byte> packet = {};
+  os::Fd descriptor = {};  // beside it; not set: none
+};
+
 class ClientRequests {
  public:
-  ClientRequests(Directory& directory, mailbox::DeadLetters& letters, std::function<void()> stopApp)
-      : directory_(directory), letters_(letters), stopApp_(std::move(stopApp)) {}
+  struct Hooks {
+    std::function<void()> stopApp;
+    // An interface, and those that it needs, as the program knows them.
+    std::function<std::vector<const capnp::_::RawSchema*>(std::uint64_t interfaceId)> schema =
+        [](std::uint64_t) { return std::vector<const capnp::_::RawSchema*>(); };
+  };
+  ClientRequests(Directory& directory, mailbox::DeadLetters& letters, Hooks hooks)
+      : directory_(directory), letters_(letters), hooks_(std::move(hooks)) {}
 
   // The answer. Empty where it must wait for a supervisor: then the directory sends that one's answer to `asker`.
-  std::vector<std::byte> answer(std::span<const std::byte> request, const std::string& asker);
+  ClientReply answer(std::span<const std::byte> request, const std::string& asker);
   // The answer that a supervisor's makes.
-  static std::vector<std::byte> answerOf(wire::ReceivedControl& message);
+  static ClientReply answerOf(wire::ReceivedControl& message);
+  static ClientReply refusal(const Error& why);
+
+  // Whether it asks for a session; the supervisor's answer to startSession() goes to `asker`.
+  static bool isForSession(std::span<const std::byte> request);
+  void startSession(const std::string& id, const os::Fd& connection, const std::string& asker);
 
  private:
   using Answer = wire::ClientAnswer::Builder;
-  bool fill(Answer answer, wire::ClientRequest::Reader request, const std::string& asker);
+  bool fill(Answer answer, os::Fd& descriptor, wire::ClientRequest::Reader request, const std::string& asker);
   void actors(Answer answer, const std::string& after) const;
   void letters(Answer answer, std::uint64_t after) const;
   void letter(Answer answer, std::uint64_t number, std::uint64_t offset) const;
   void purge(Answer answer, std::uint64_t number);
   void resend(std::uint64_t number);
+  void schema(Answer answer, wire::ClientRequest::Schema::Reader asked) const;
   void manage(wire::Manage::Reader manage, const std::string& asker);
   const wire::Letter& letterOf(std::uint64_t number) const;
 
   Directory& directory_;
   mailbox::DeadLetters& letters_;
-  std::function<void()> stopApp_;
+  Hooks hooks_;
 };
 
 }  // namespace troupe::node

@@ -2,9 +2,12 @@
 
 #include <troupe/error.h>
 
+#include <algorithm>
 #include <charconv>
+#include <utility>
 
 #include "os/socket.h"
+#include "wire/reason_codec.h"
 
 namespace troupe::node {
 
@@ -15,8 +18,12 @@ constexpr unsigned kBurst = 8;
 constexpr auto kAcceptAgain = std::chrono::milliseconds(200);
 }  // namespace
 
-Clients::Clients(loop::Loop& loop, ClientRequests requests, Warn warn)
-    : loop_(loop), requests_(std::move(requests)), warn_(std::move(warn)), again_(loop, [this] {
+Clients::Clients(loop::Loop& loop, std::string key, ClientRequests requests, Warn warn)
+    : loop_(loop),
+      key_(std::move(key)),
+      requests_(std::move(requests)),
+      warn_(std::move(warn)),
+      again_(loop, [this] {
         if (poll_) poll_->want(loop::Interest::readable);
       }) {}
 
@@ -57,11 +64,20 @@ void Clients::accept() {
   }
 }
 
+void Clients::makeRoom(bool admitted) {
+  const auto isOne = [&](const auto& each) {
+    return each.second.admission.admitted() == admitted && each.second.session.empty();
+  };
+  if (static_cast<std::size_t>(std::ranges::count_if(clients_, isOne)) < kMost) return;
+  clients_.erase(std::ranges::find_if(clients_, isOne));
+}
+
 void Clients::add(os::Fd connection) {
-  if (clients_.size() >= kMost) clients_.erase(clients_.begin());
+  makeRoom(key_.empty());
   const std::uint64_t number = ++last_;
-  Client& client = clients_[number];
-  client.connection = std::move(connection);
+  Client& client =
+      clients_.emplace(number, Client{.connection = std::move(connection), .admission = Admission(key_)})
+          .first->second;
   client.poll = std::make_unique<loop::Poll>(loop_, client.connection.get(), loop::Interest::readable,
                                              [this, number](bool, bool) { onReady(number); });
 }
@@ -81,7 +97,7 @@ void Clients::onReady(std::uint64_t number) {
 void Clients::read(std::uint64_t number) {
   for (unsigned i = 0; i < kBurst; ++i) {
     const auto found = clients_.find(number);
-    if (found == clients_.end()) return;
+    if (found == clients_.end() || !found->second.session.empty()) return;
     Client& client = found->second;
     const os::ChannelState state = os::receiveFrom(client.connection.get(), received_);
     received_.descriptors.clear();
@@ -91,9 +107,39 @@ void Clients::read(std::uint64_t number) {
       return;
     }
     client.asked = true;
-    auto packet = requests_.answer(received_.bytes, std::string(kPrefix) + std::to_string(number));
-    if (!packet.empty()) answer(number, std::move(packet));
+    auto reply = replyTo(client, number);
+    if (!reply.packet.empty()) answer(number, std::move(reply));
   }
+}
+
+ClientReply Clients::replyTo(Client& client, std::uint64_t number) {
+  if (client.admission.admitted()) {
+    if (ClientRequests::isForSession(received_.bytes)) return openSession(client, number);
+    return requests_.answer(received_.bytes, std::string(kPrefix) + std::to_string(number));
+  }
+  ClientReply reply{.packet = client.admission.answer(received_.bytes)};
+  // What it is from here on there may be too many of.
+  if (client.admission.admitted()) makeRoom(true);
+  return reply;
+}
+
+// The first words of the session can come before its start has been told: from here on it is the only one that reads.
+ClientReply Clients::openSession(Client& client, std::uint64_t number) {
+  if (sessions_.size() >= kMostSessions) {
+    return ClientRequests::refusal(
+        Error(ErrorKind::overloaded, "this app has " + std::to_string(kMostSessions) +
+                                         " clients that talk to its actors, and takes no more"));
+  }
+  client.session = "client@" + std::to_string(os::peerOf(client.connection)) + "." + std::to_string(number);
+  sessions_.insert(client.session);
+  client.poll->want(loop::Interest::none);
+  try {
+    requests_.startSession(client.session, client.connection, std::string(kPrefix) + std::to_string(number));
+  } catch (const Error& error) {
+    sessions_.erase(std::exchange(client.session, {}));
+    return ClientRequests::refusal(error);
+  }
+  return {};
 }
 
 bool Clients::isClient(const std::string& to) { return to.starts_with(kPrefix); }
@@ -102,25 +148,41 @@ void Clients::answered(wire::ReceivedControl& message) {
   const std::string to = wire::toString(message->getTo());
   std::uint64_t number = 0;
   std::from_chars(to.data() + kPrefix.size(), to.data() + to.size(), number);
+  const auto found = clients_.find(number);
+  if (found == clients_.end()) return;
+  const std::string session = std::exchange(found->second.session, {});
+  if (!session.empty()) {
+    if (message->isManaged() && message->getManaged().isStarted()) {
+      clients_.erase(found);
+      return;
+    }
+    sessions_.erase(session);
+    if (message->isManaged() && message->getManaged().isFailed())
+      return answer(number, ClientRequests::refusal(wire::read(message->getManaged().getFailed())));
+  }
   answer(number, ClientRequests::answerOf(message));
 }
 
-void Clients::answer(std::uint64_t number, std::vector<std::byte> packet) {
+void Clients::answer(std::uint64_t number, ClientReply reply) {
   const auto found = clients_.find(number);
   if (found == clients_.end()) return;
-  found->second.unsent = std::move(packet);
+  found->second.unsent = std::move(reply);
   write(number);
 }
 
 void Clients::write(std::uint64_t number) {
   const auto found = clients_.find(number);
-  if (found == clients_.end() || found->second.unsent.empty()) return;
+  if (found == clients_.end() || found->second.unsent.packet.empty()) return;
   Client& client = found->second;
-  const os::ChannelState state = os::sendOn(client.connection.get(), client.unsent);
+  const int beside[] = {client.unsent.descriptor.get()};
+  const os::ChannelState state =
+      os::sendOn(client.connection.get(), client.unsent.packet,
+                 std::span<const int>(beside, client.unsent.descriptor.valid() ? 1 : 0));
   client.poll->want(state == os::ChannelState::wouldBlock ? loop::Interest::both : loop::Interest::readable);
   if (state == os::ChannelState::wouldBlock) return;
-  client.unsent.clear();
+  client.unsent = {};
   client.asked = false;
+  if (client.admission.refused()) clients_.erase(found);
 }
 
 }  // namespace troupe::node

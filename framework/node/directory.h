@@ -55,6 +55,9 @@ class Directory {
   // Puts the message into the mailbox that it was for, as a cast: nobody waits for its answer any more.
   // Errors: gone (the actor), overloaded (its mailbox is full), invalid (it is malformed).
   void resend(const wire::Letter& letter);
+  // The end of a channel into which that actor's process shows its messages from now on (actor/tap.h). Not set: it has none now.
+  // Errors: gone (no such actor), invalid (one that takes no messages itself).
+  os::Fd tap(const std::string& path);
 
  private:
   // A request that was passed on to a supervisor.

@@ -3,6 +3,7 @@
 
 #include "node/directory.h"
 #include "node/names.h"
+#include "os/channel.h"
 #include "os/packet_pipe.h"
 #include "os/shared_memory.h"
 #include "supervision/blueprint.h"
@@ -110,6 +111,24 @@ void Directory::introduceArena(Entry& asker, Entry* entry, wire::ReceivedControl
   introduced.attach(os::openSharedMemory(*arena));
   if (entry != nullptr) introduce(asker, *entry);
   answer(asker.path, message->getRequest(), std::move(introduced));
+}
+
+os::Fd Directory::tap(const std::string& path) {
+  const std::string what = "tapping " + path;
+  const Entry* const entry = byPath(path);
+  if (entry == nullptr) throw Error::gone(what + ": there is no such actor", {});
+  if (isSupervisor(entry->role)) {
+    throw Error(ErrorKind::invalid,
+                what + (entry->role == wire::Role::pool ? ": its workers take the messages: tap one of them"
+                                                        : ": it is a supervisor, and gets no messages"));
+  }
+  if (!entry->claimed || entry->pid == 0) return {};
+  auto [read, write] = os::makeChannel();
+  wire::ControlMessage message;
+  message->setTap();
+  message.attach(std::move(write));
+  notify(entry->id, std::move(message));
+  return std::move(read);
 }
 
 void Directory::onManage(const std::string& from, wire::ReceivedControl& message) {

@@ -4,6 +4,7 @@
 #include <csignal>
 #include <utility>
 
+#include "os/app_log.h"
 #include "os/limits.h"
 #include "os/process.h"
 
@@ -43,7 +44,7 @@ Root::Root(Setup setup)
                          .dead = [this](wire::Letter letter) { deadLetters_.take(std::move(letter)); },
                          .mostLetterBytes = deadLetters_.letters().mostMessageBytes()}),
       top_(loop_, {.path = "/",
-                   .blueprint = std::move(setup.blueprint),
+                   .blueprint = setup.blueprint,
                    .program = std::move(setup.program),
                    // Not at once: the supervisor must have done with what it is doing.
                    .up =
@@ -56,9 +57,14 @@ Root::Root(Setup setup)
                    .finished = [this](const ExitReason& reason) { onFinished(reason); },
                    .forgotten = [this](const std::string& id,
                                        const ExitReason& reason) { onForgotten(id, reason); }}),
-      clients_(loop_,
-               {directory_, deadLetters_.letters(),
-                [this] { loop_.post([this] { stopAsAsked("the command troupe stop"); }); }},
+      clients_(loop_, std::move(setup.key),
+               {directory_,
+                deadLetters_.letters(),
+                {.stopApp = [this] { loop_.post([this] { stopAsAsked("the command troupe stop"); }); },
+                 .schema =
+                     [blueprint = std::move(setup.blueprint)](std::uint64_t interfaceId) {
+                       return supervision::schemaOf(*blueprint, interfaceId);
+                     }}},
                [this](const std::string& what) { top_.log().warning(what); }),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable, [this](bool, bool) { onSignals(); }) {}
 
@@ -73,9 +79,12 @@ int Root::run() {
   guests_ = os::childrenOfThisProcess();
   os::adoptOrphans();
   os::ignoreBrokenPipes();
+  const bool logHasSink = os::logSettings().sink;
+  if (!logHasSink) top_.log().takeActors();
   if (attachable_) clients_.open(name_);
   top_.begin();
   if (!finished_) loop_.run();
+  if (logHasSink) top_.log().takeActors();
   top_.finishOutput();
   endStrangers();
   return code_;
@@ -106,6 +115,7 @@ void Root::stopAsAsked(const std::string& why) {
 }
 
 void Root::onForgotten(const std::string& id, const ExitReason& reason) {
+  clients_.forgotten(id);
   if (!hasMain_ || id != "main" || finished_) return;
   if (!stopping_) code_ = exitCodeOf(reason);
   stopping_ = true;

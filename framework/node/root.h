@@ -27,6 +27,7 @@ class Root {
     std::function<void()> ready;
     std::string name;         // the app is found by
     bool attachable = false;  // it is found at all
+    std::string key;          // by those who have the same one; empty: by all of its user
     std::size_t deadLetterBytes = 0;
     std::string deadLetterFolder;
   };

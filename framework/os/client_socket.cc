@@ -68,6 +68,11 @@ int tryToConnect(const Fd& made, const ClientSocket& socket) {
   return ::connect(made.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) < 0 ? errno : 0;
 }
 
+bool peerIn(const Fd& connection, ucred& peer) {
+  socklen_t bytes = sizeof peer;
+  return ::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) == 0;
+}
+
 }  // namespace
 
 std::string clientFolder() {
@@ -135,6 +140,27 @@ std::vector<ClientSocket> clientSockets(const std::string& folder) {
   return found;
 }
 
+ClientSocket clientSocketCalled(const std::string& name) {
+  if (name.find('/') != std::string::npos) return {.app = name, .path = name};
+  std::vector<ClientSocket> found;
+  std::string all;
+  for (const auto& app : clientSockets(clientFolder())) {
+    if (app.title() == name) return app;
+    if (app.app == name) found.push_back(app);
+    all += (all.empty() ? "" : ", ") + app.title();
+  }
+  if (found.size() == 1) return found[0];
+  if (found.empty()) {
+    throw Error::gone(
+        "no app called \"" + name + "\" runs" + (all.empty() ? "; nor does any other" : "; these do: " + all),
+        {});
+  }
+  std::string which;
+  for (const auto& app : found) which += (which.empty() ? "" : ", ") + app.title();
+  throw Error::gone(
+      std::to_string(found.size()) + " apps are called \"" + name + "\"; say which one: " + which, {});
+}
+
 Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds patience) {
   Fd made = makeSocket(0);
   const auto ms = std::max<std::int64_t>(patience.count(), 1);
@@ -147,16 +173,25 @@ Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds p
   return made;
 }
 
-void waitReadable(int fd, std::chrono::milliseconds limit) {
-  pollfd poll{.fd = fd, .events = POLLIN, .revents = 0};
+namespace {
+void waitFor(int fd, short events, std::chrono::milliseconds limit) {
+  pollfd poll{.fd = fd, .events = events, .revents = 0};
   ::poll(&poll, 1, limit.count() < 0 ? -1 : static_cast<int>(limit.count()));
 }
+}  // namespace
+
+void waitReadable(int fd, std::chrono::milliseconds limit) { waitFor(fd, POLLIN, limit); }
+
+void waitReadableOrWritable(int fd, std::chrono::milliseconds limit) { waitFor(fd, POLLIN | POLLOUT, limit); }
 
 bool peerIsAllowed(const Fd& connection) {
   ucred peer = {};
-  socklen_t bytes = sizeof peer;
-  if (::getsockopt(connection.get(), SOL_SOCKET, SO_PEERCRED, &peer, &bytes) < 0) return false;
-  return peer.uid == ::geteuid() || peer.uid == 0;
+  return peerIn(connection, peer) && (peer.uid == ::geteuid() || peer.uid == 0);
+}
+
+pid_t peerOf(const Fd& connection) {
+  ucred peer = {};
+  return peerIn(connection, peer) ? peer.pid : 0;
 }
 
 }  // namespace troupe::os

@@ -25,6 +25,8 @@ struct ClientSocket {
   std::string app;
   pid_t pid = 0;
   std::string path;
+  // "shop.1234"; the path, where only that is known.
+  std::string title() const { return pid == 0 ? path : app + "." + std::to_string(pid); }
 };
 
 // Makes the folder where it is not there, and checks whose it is.
@@ -40,12 +42,20 @@ void removeClientSocket(const ClientSocket& socket);
 // All that are answered, by app and pid; removes those that are stale.
 std::vector<ClientSocket> clientSockets(const std::string& folder);
 
+// The one of this name, or of this "name.pid"; or, where it has a '/' in it, at this path.
+// Errors: gone, where there is none, or several; it says which there are.
+ClientSocket clientSocketCalled(const std::string& name);
+
 // A connection, non-blocking. Not valid where nobody answers any more. While others wait to be taken in it blocks, for `patience`
 // at most. Errors: system (no permission; EAGAIN, it was not taken in).
 Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds patience);
 // Until there is something to read, or `limit` is over; negative: no limit.
 void waitReadable(int fd, std::chrono::milliseconds limit);
+// Or room to write.
+void waitReadableOrWritable(int fd, std::chrono::milliseconds limit);
 // Whether the peer is a process of this user or of root.
 bool peerIsAllowed(const Fd& connection);
+// The process that has connected; 0, where it can't be named here.
+pid_t peerOf(const Fd& connection);
 
 }  // namespace troupe::os

@@ -18,7 +18,7 @@
 namespace troupe::os {
 
 // What a process is at when it passes it; each part has tests of its own.
-enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare, table };
+enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare, table, shared };
 
 struct KillPointName {
   std::string_view name;
@@ -110,6 +110,10 @@ inline constexpr KillPointName kKillPoints[] = {
     {"recordMoved", KillPart::table},    // into the other half of its log
     {"recordsMoved", KillPart::table},   // all are there
     {"halfDropped", KillPart::table},    // the other half was given back
+    // A shared value
+    {"sharedLocked", KillPart::shared},   // before an update
+    {"sharedWritten", KillPart::shared},  // what it is to be lies beside
+    {"sharedCounted", KillPart::shared},  // it is that; the lock is held still
 };
 
 // The name of one; no other compiles.

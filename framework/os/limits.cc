@@ -11,6 +11,8 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
+#include <iterator>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -25,6 +27,8 @@ rlimit descriptors() {
   return limit;
 }
 
+rlim_t startedWith = 0;  // 0: it was not raised here
+
 // The number behind the word "oom_kill" at the beginning of one of the lines that `text` holds whole.
 std::optional<unsigned long long> oomKillsIn(std::string_view text) {
   text = text.substr(0, text.rfind('\n') + 1);
@@ -33,6 +37,34 @@ std::optional<unsigned long long> oomKillsIn(std::string_view text) {
   unsigned long long number = 0;
   std::from_chars(text.data() + text.find(' ', at) + 1, text.data() + text.size(), number);
   return number;
+}
+
+// A file of /proc or /sys; empty where there is none.
+std::string textOf(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+std::optional<std::size_t> numberAt(std::string_view text) {
+  text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
+  std::size_t number = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (fault != std::errc()) return std::nullopt;
+  return number;
+}
+
+// In the unified hierarchy, those above included. "max" is no limit.
+std::size_t limitOfGroups() {
+  std::size_t least = std::numeric_limits<std::size_t>::max();
+  const std::string groups = textOf("/proc/self/cgroup");
+  if (!groups.starts_with("0::")) return least;
+  std::string group = groups.substr(3, groups.find('\n') - 3);
+  for (;;) {
+    if (const auto limit = numberAt(textOf("/sys/fs/cgroup" + group + "/memory.max")))
+      least = std::min(least, *limit);
+    if (group.empty()) return least;
+    group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
+  }
 }
 
 Fd openForReading(const std::string& path) { return Fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC)); }
@@ -56,6 +88,7 @@ Fd openOomCounters() {
 std::size_t raiseDescriptorLimit() {
   rlimit limit = descriptors();
   if (limit.rlim_cur != limit.rlim_max) {
+    startedWith = limit.rlim_cur;
     limit.rlim_cur = limit.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &limit) < 0)
       throw Error::system("cannot raise the descriptor limit", errno);
@@ -64,6 +97,13 @@ std::size_t raiseDescriptorLimit() {
 }
 
 std::size_t descriptorLimit() { return descriptors().rlim_cur; }
+
+void restoreDescriptorLimit() {
+  rlimit limit = {};
+  if (startedWith == 0 || ::getrlimit(RLIMIT_NOFILE, &limit) < 0) return;
+  limit.rlim_cur = std::min(startedWith, limit.rlim_max);
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
 
 unsigned usableCores() {
   // The kernel refuses a set that is smaller than its own: doubled until it fits.
@@ -83,6 +123,18 @@ unsigned usableCores() {
 std::size_t pageBytes() { return static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)); }
 
 double ticksPerSecond() { return static_cast<double>(::sysconf(_SC_CLK_TCK)); }
+
+std::size_t obtainableOf(std::string_view meminfo) {
+  std::size_t sum = 0;
+  for (const std::string_view line : {"MemAvailable:", "SwapFree:"}) {
+    const std::size_t at = meminfo.find(line);
+    if (at == std::string_view::npos) return std::numeric_limits<std::size_t>::max();
+    sum += numberAt(meminfo.substr(at + line.size())).value_or(0) << 10;
+  }
+  return sum;
+}
+
+std::size_t obtainableMemory() { return std::min(obtainableOf(textOf("/proc/meminfo")), limitOfGroups()); }
 
 OutOfMemoryWatch::OutOfMemoryWatch() : counters_(openOomCounters()), seen_(count()) {}
 

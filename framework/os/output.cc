@@ -50,11 +50,26 @@ void waitWritable(int fd, std::chrono::milliseconds limit) {
   ::poll(&poll, 1, static_cast<int>(limit.count()));
 }
 
-OutputPipe makeOutputPipe() {
+namespace {
+
+OutputPipe makePipe(const char* of) {
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) < 0) throw Error::system("cannot make a pipe for a child's output", errno);
-  OutputPipe pipe{Fd(ends[0]), Fd(ends[1])};
+  if (::pipe2(ends, O_CLOEXEC) < 0)
+    throw Error::system(std::string("cannot make a pipe for a child's ") + of, errno);
+  return {Fd(ends[0]), Fd(ends[1])};
+}
+
+}  // namespace
+
+OutputPipe makeOutputPipe() {
+  OutputPipe pipe = makePipe("output");
   setNonBlocking(pipe.reader.get());
+  return pipe;
+}
+
+OutputPipe makeInputPipe() {
+  OutputPipe pipe = makePipe("input");
+  setNonBlocking(pipe.writer.get());
   return pipe;
 }
 
@@ -64,6 +79,15 @@ long readOutput(int fd, char* into, std::size_t room) {
     if (got >= 0) return got;
     if (errno == EAGAIN) return -1;
     if (errno != EINTR) return 0;
+  }
+}
+
+InputWrite writeInput(int fd, std::string_view text) {
+  for (;;) {
+    const ssize_t written = ::write(fd, text.data(), text.size());
+    if (written >= 0) return {.bytes = static_cast<std::size_t>(written)};
+    if (errno == EAGAIN) return {};
+    if (errno != EINTR) return {.error = errno};
   }
 }
 

@@ -40,8 +40,16 @@ struct OutputPipe {
   Fd writer;
 };
 OutputPipe makeOutputPipe();
+// The same for the standard input of a command: {read end (blocking), write end (non-blocking)}.
+OutputPipe makeInputPipe();
 
 // Reads what is there: bytes > 0; 0 at end; -1 where nothing is there now.
 long readOutput(int fd, char* into, std::size_t room);
+// Writes as much as there is room for now. `error` is errno: EPIPE where nobody can read it any more.
+struct InputWrite {
+  std::size_t bytes = 0;
+  int error = 0;
+};
+InputWrite writeInput(int fd, std::string_view text);
 
 }  // namespace troupe::os

@@ -1,6 +1,7 @@
 #include "os/process.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -19,6 +20,7 @@
 #include <map>
 #include <string_view>
 
+#include "os/app_log.h"
 #include "os/library_pipe.h"
 
 namespace troupe::os {
@@ -77,7 +79,9 @@ void takeOutput(const ChildSettings& settings) {
 
 void closeAllBut(std::vector<int> keep) {
   const std::array<int, 2> pipe = libraryPipe();
+  const std::vector<int> log = logDescriptors();
   keep.insert(keep.end(), pipe.begin(), pipe.end());
+  keep.insert(keep.end(), log.begin(), log.end());
   std::sort(keep.begin(), keep.end());
   unsigned first = STDERR_FILENO + 1;
   for (const int fd : keep) {
@@ -96,21 +100,6 @@ void takeNoInput() {
   if (null != STDIN_FILENO) ::close(null);
 }
 
-// The environment, with `extra` instead of variables of the same name.
-std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra) {
-  std::map<std::string_view, std::string_view> variables;
-  for (char** variable = environ; *variable != nullptr; ++variable) {
-    const std::string_view text(*variable);
-    const std::size_t end = text.find('=');
-    if (end != std::string_view::npos) variables.emplace(text.substr(0, end), text.substr(end + 1));
-  }
-  for (const auto& [name, value] : extra) variables[name] = value;
-  std::vector<std::string> result;
-  result.reserve(variables.size());
-  for (const auto& [name, value] : variables) result.push_back(std::string(name).append("=").append(value));
-  return result;
-}
-
 std::vector<char*> pointersTo(std::vector<std::string>& strings) {
   std::vector<char*> result;
   result.reserve(strings.size() + 1);
@@ -120,6 +109,14 @@ std::vector<char*> pointersTo(std::vector<std::string>& strings) {
 }
 
 }  // namespace
+
+unsigned forksSoFar() {
+  static unsigned forks = 0;
+  // Never fails but for want of memory; then a fork would go unseen.
+  static const bool counting = ::pthread_atfork(nullptr, nullptr, [] { ++forks; }) == 0;
+  if (!counting) throw Error::system("cannot count the forks of this process", ENOMEM);
+  return forks;
+}
 
 pid_t forkProcess() {
   if (::gettid() != ::getpid() || threadCount() != 1)
@@ -163,8 +160,14 @@ Fd openProgram(const std::string& file) {
 int execAgain(const Fd& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep) {
   std::vector<std::string> argumentTexts = arguments;
-  std::vector<std::string> environmentTexts = environmentWith(extra);
-  for (const int fd : keep)
+  auto variables = extra;
+  std::vector<int> kept(keep.begin(), keep.end());
+  if (hasLog()) {
+    variables.push_back(logVariable());
+    for (const int fd : logDescriptors()) kept.push_back(fd);
+  }
+  std::vector<std::string> environmentTexts = environmentWith(variables);
+  for (const int fd : kept)
     if (::fcntl(fd, F_SETFD, 0) < 0) return errno;
   flushOutput();
   const auto argv = pointersTo(argumentTexts);
@@ -178,6 +181,20 @@ int execAgain(const Fd& image, const std::vector<std::string>& arguments,
   if (errno != ENOENT || ::fcntl(image.get(), F_SETFD, 0) < 0) return errno;
   ::fexecve(image.get(), argv.data(), envp.data());
   return errno;
+}
+
+std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra) {
+  std::map<std::string_view, std::string_view> variables;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text(*variable);
+    const std::size_t end = text.find('=');
+    if (end != std::string_view::npos) variables.emplace(text.substr(0, end), text.substr(end + 1));
+  }
+  for (const auto& [name, value] : extra) variables[name] = value;
+  std::vector<std::string> result;
+  result.reserve(variables.size());
+  for (const auto& [name, value] : variables) result.push_back(std::string(name).append("=").append(value));
+  return result;
 }
 
 void fillStandardDescriptors() {

@@ -30,6 +30,10 @@ struct ChildSettings {
 // Errors: system (EAGAIN, ENOMEM); invalid, where this process has more than one thread.
 pid_t forkProcess();
 
+// How many processes lie between this one and the one that asked first, each forked from the one before, by whatever means. What belongs
+// to one process is not this process's own where the number was another when it was made.
+unsigned forksSoFar();
+
 // What a child does first: dies with its parent (PR_SET_PDEATHSIG, checked against a parent that died
 // before), resets signal dispositions and mask, ignores SIGPIPE and SIGINT (Ctrl-C goes to the whole terminal
 // group, and it is the root that stops the tree in order), takes its standard descriptors, closes all others,
@@ -46,6 +50,9 @@ Fd openProgram(const std::string& file);
 // plus `extra`. Descriptors in `keep` stay open in it. Returns only on failure, with errno.
 int execAgain(const Fd& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep);
+
+// The environment of this process as "NAME=value", with `extra` instead of variables of the same name.
+std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra);
 
 // Opens /dev/null in the place of 0, 1 and 2 where they are closed, so that no other descriptor ever takes
 // their numbers. To be called early in main. Errors: system.

@@ -7,8 +7,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
+#include <string_view>
 #include <utility>
 
 namespace troupe::os {
@@ -19,6 +21,32 @@ struct flock wholeFile() {
   lock.l_type = F_WRLCK;
   lock.l_whence = SEEK_SET;
   return lock;
+}
+
+struct flock oneByte(std::size_t at) {
+  struct flock lock = wholeFile();
+  lock.l_start = static_cast<off_t>(at);
+  lock.l_len = 1;
+  return lock;
+}
+
+bool take(const Fd& memory, struct flock lock) {
+  if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;
+  if (errno == EAGAIN || errno == EACCES) return false;
+  throw Error::system("cannot lock shared memory", errno);
+}
+
+bool takenByAnother(const Fd& memory, struct flock lock) {
+  if (::fcntl(memory.get(), F_OFD_GETLK, &lock) < 0)
+    throw Error::system("cannot look at the lock of shared memory", errno);
+  return lock.l_type != F_UNLCK;
+}
+
+Fd openAgain(const Fd& memory, int flags) {
+  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
+  Fd opened(::open(path.c_str(), flags | O_CLOEXEC));
+  if (!opened.valid()) throw Error::system("cannot open the shared memory " + path + " again", errno);
+  return opened;
 }
 
 struct stat statusOf(const Fd& memory) {
@@ -58,10 +86,24 @@ void reserve(const Fd& memory, std::size_t offset, std::size_t bytes) {
     throw Error::system("cannot get " + std::to_string(bytes) + " bytes of shared memory more", errno);
 }
 
-Fd openSharedMemory(const Fd& memory) {
-  const std::string path = "/proc/self/fd/" + std::to_string(memory.get());
-  Fd opened(::open(path.c_str(), O_RDWR | O_CLOEXEC));
-  if (!opened.valid()) throw Error::system("cannot open the shared memory " + path + " again", errno);
+Fd openSharedMemory(const Fd& memory) { return openAgain(memory, O_RDWR); }
+
+Fd openReadOnly(const Fd& memory) { return openAgain(memory, O_RDONLY); }
+
+bool isReadOnly(const Fd& memory) { return (::fcntl(memory.get(), F_GETFL) & O_ACCMODE) == O_RDONLY; }
+
+// The link is looked at first, since to open what else may be there by now can have effects. It may change in between: so the caller
+// has to know the memory by what is in it.
+std::optional<Fd> openMemoryOf(pid_t process, int number, bool readOnly) {
+  const std::string path = "/proc/" + std::to_string(process) + "/fd/" + std::to_string(number);
+  constexpr std::string_view kWanted = "/memfd:";
+  std::array<char, kWanted.size()> link = {};
+  const ssize_t got = ::readlink(path.c_str(), link.data(), link.size());
+  if (got < 0 && errno != ENOENT) throw Error::system("cannot look at the shared memory " + path, errno);
+  if (got < 0 || std::string_view(link.data(), static_cast<std::size_t>(got)) != kWanted) return std::nullopt;
+  Fd opened(::open(path.c_str(), (readOnly ? O_RDONLY : O_RDWR) | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!opened.valid() && errno != ENOENT) throw Error::system("cannot open the shared memory " + path, errno);
+  if (!opened.valid()) return std::nullopt;
   return opened;
 }
 
@@ -90,12 +132,7 @@ Stretch findUsed(const Fd& memory, std::size_t from, std::size_t to) {
   return {begins, hole < 0 ? to : std::min(static_cast<std::size_t>(hole), to)};
 }
 
-bool tryLock(const Fd& memory) {
-  struct flock lock = wholeFile();
-  if (::fcntl(memory.get(), F_OFD_SETLK, &lock) == 0) return true;
-  if (errno == EAGAIN || errno == EACCES) return false;
-  throw Error::system("cannot lock shared memory", errno);
-}
+bool tryLock(const Fd& memory) { return take(memory, wholeFile()); }
 
 void unlock(const Fd& memory) {
   struct flock lock = wholeFile();
@@ -104,19 +141,22 @@ void unlock(const Fd& memory) {
     throw Error::system("cannot unlock shared memory", errno);
 }
 
-bool lockedByAnother(const Fd& memory) {
-  struct flock lock = wholeFile();
-  if (::fcntl(memory.get(), F_OFD_GETLK, &lock) < 0)
-    throw Error::system("cannot look at the lock of shared memory", errno);
-  return lock.l_type != F_UNLCK;
-}
+bool lockedByAnother(const Fd& memory) { return takenByAnother(memory, wholeFile()); }
 
-Mapping::Mapping(const Fd& memory, std::size_t bytes) : bytes_(bytes) {
+bool tryLockByte(const Fd& memory, std::size_t at) { return take(memory, oneByte(at)); }
+
+bool byteLockedByAnother(const Fd& memory, std::size_t at) { return takenByAnother(memory, oneByte(at)); }
+
+Mapping::Mapping(const Fd& memory, std::size_t bytes) : Mapping(memory, bytes, PROT_READ | PROT_WRITE) {}
+
+Mapping Mapping::readOnly(const Fd& memory, std::size_t bytes) { return {memory, bytes, PROT_READ}; }
+
+Mapping::Mapping(const Fd& memory, std::size_t bytes, int protection) : bytes_(bytes) {
   const std::size_t has = sizeOf(memory);
   if (has < bytes)
     throw Error(ErrorKind::invalid, "a shared memory of " + std::to_string(has) +
                                         " bytes is too small: " + std::to_string(bytes) + " are needed");
-  void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memory.get(), 0);
+  void* mapped = ::mmap(nullptr, bytes, protection, MAP_SHARED, memory.get(), 0);
   if (mapped == MAP_FAILED)
     throw Error::system("cannot map " + std::to_string(bytes) + " bytes of shared memory", errno);
   data_ = mapped;
@@ -141,6 +181,14 @@ Mapping& Mapping::operator=(Mapping&& other) noexcept {
 
 // Refused where the system has no such pages, or not for this.
 void Mapping::preferHugePages() const { (void)::madvise(data_, bytes_, MADV_HUGEPAGE); }
+
+// Of a mapping as it is made here this is never refused.
+void Mapping::keepFromForks() const { (void)::madvise(data_, bytes_, MADV_DONTFORK); }
+
+void Mapping::forget() {
+  data_ = nullptr;
+  bytes_ = 0;
+}
 
 Mapping::~Mapping() {
   if (data_ != nullptr) ::munmap(data_, bytes_);

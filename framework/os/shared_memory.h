@@ -6,7 +6,10 @@
 // the process can be waited for.
 #pragma once
 
+#include <sys/types.h>
+
 #include <cstddef>
+#include <optional>
 #include <string>
 
 #include "os/fd.h"
@@ -23,8 +26,14 @@ Fd makeGrowingMemory(const std::string& name, std::size_t bytes);
 // system, where the machine has not as much; nothing is changed then.
 void reserve(const Fd& memory, std::size_t offset, std::size_t bytes);
 
-// A new open description of the same memory.
+// A new open description of the same memory; the second of them can't be mapped for writing.
 Fd openSharedMemory(const Fd& memory);
+Fd openReadOnly(const Fd& memory);
+bool isReadOnly(const Fd& memory);
+
+// The memory that another process of the same user has open by that number: a description of this process's own. None where it has
+// ended, or has no such memory there. Errors: system.
+std::optional<Fd> openMemoryOf(pid_t process, int number, bool readOnly);
 
 // True where nobody can make it smaller, which would kill whoever has it mapped: of memory that a peer has sent.
 bool keepsItsSize(const Fd& memory);
@@ -50,6 +59,11 @@ void unlock(const Fd& memory);
 // True where a description other than `memory`'s holds the lock.
 bool lockedByAnother(const Fd& memory);
 
+// The same for one byte, which need not be there. Where all users of a memory have descriptions and bytes of their own, each of them
+// can tell which of the others live.
+bool tryLockByte(const Fd& memory, std::size_t at);
+bool byteLockedByAnother(const Fd& memory, std::size_t at);
+
 // A mapping of a memory, for reading and writing; unmapped when it goes.
 class Mapping {
  public:
@@ -58,6 +72,8 @@ class Mapping {
   Mapping(const Fd& memory, std::size_t bytes);
   // Of a stretch, all of which need not be there yet: what is not must not be touched.
   Mapping(const Fd& memory, std::size_t offset, std::size_t bytes);
+  // To write there ends this process. Errors: as above.
+  static Mapping readOnly(const Fd& memory, std::size_t bytes);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();
@@ -68,8 +84,13 @@ class Mapping {
   // Of a memory in which large things will lie: fewer and larger pages are taken for what is touched from here on, where the system
   // has them.
   void preferHugePages() const;
+  // Processes that are forked from here on do not have it, whatever their copy of this says: that has to be told to forget it.
+  void keepFromForks() const;
+  void forget();
 
  private:
+  Mapping(const Fd& memory, std::size_t bytes, int protection);
+
   void* data_ = nullptr;
   std::size_t bytes_ = 0;
 };

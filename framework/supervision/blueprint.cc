@@ -1,5 +1,7 @@
 #include "supervision/blueprint.h"
 
+#include <algorithm>
+
 namespace troupe::supervision {
 
 std::vector<InheritedDescriptor> Blueprint::allDescriptors() const {
@@ -36,6 +38,40 @@ std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::ui
     if (!name.empty()) return name;
   }
   return {};
+}
+
+namespace {
+
+const capnp::_::RawSchema* schemaIn(const detail::ActorClass& actorClass, std::uint64_t interfaceId) {
+  const auto found = std::ranges::find(actorClass.schemas, interfaceId, &capnp::_::RawSchema::id);
+  return found == actorClass.schemas.end() ? nullptr : *found;
+}
+
+const capnp::_::RawSchema* schemaIn(const Blueprint& tree, std::uint64_t interfaceId) {
+  if (tree.actorClass != nullptr) return schemaIn(*tree.actorClass, interfaceId);
+  for (const auto& child : tree.children) {
+    if (const auto* const found = schemaIn(*child, interfaceId)) return found;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+std::vector<const capnp::_::RawSchema*> schemaOf(const Blueprint& tree, std::uint64_t interfaceId) {
+  const capnp::_::RawSchema* first = schemaIn(tree, interfaceId);
+  if (first == nullptr) {
+    const detail::ActorClass* const started = detail::findConstructibleServing(interfaceId);
+    if (started != nullptr) first = schemaIn(*started, interfaceId);
+  }
+  if (first == nullptr) return {};
+  std::vector<const capnp::_::RawSchema*> all{first};
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    for (unsigned each = 0; each < all[i]->dependencyCount; ++each) {
+      const capnp::_::RawSchema* const needed = all[i]->dependencies[each];
+      if (std::ranges::find(all, needed) == all.end()) all.push_back(needed);
+    }
+  }
+  return all;
 }
 
 std::string pathBelow(const std::string& supervisor, const std::string& id) {

@@ -16,7 +16,7 @@
 
 namespace troupe::supervision {
 
-// A descriptor that main opened and gave to a child: a listening socket. `index` counts what main opened, so that a fresh
+// A descriptor that main opened and gave to a child: of a listening socket, or of shared memory. `index` counts what main opened, so that a fresh
 // image of the program knows which is which.
 struct InheritedDescriptor {
   int fd = -1;
@@ -26,7 +26,8 @@ struct InheritedDescriptor {
 // What every process must know of the program as a whole.
 struct Program {
   std::vector<std::string> arguments;  // those of main
-  std::vector<std::string> listening;  // the addresses of the sockets that main opened, by their index
+  std::vector<std::string>
+      listening;  // the addresses of the sockets that main opened, by their index; empty: memory
 };
 
 struct Blueprint {
@@ -55,6 +56,10 @@ const Blueprint* findPart(const Blueprint& tree, const std::string& path, const 
 
 // "Greeter.greet", from the actor classes of the tree; empty where none of them knows the interface.
 std::string methodName(const Blueprint& tree, std::uint64_t interfaceId, std::uint16_t method);
+
+// The interface, as the program was compiled with it, and all that it is made of: its parameters, their fields, what it extends. Empty
+// where no actor class of the program serves it.
+std::vector<const capnp::_::RawSchema*> schemaOf(const Blueprint& tree, std::uint64_t interfaceId);
 
 // "/shop" and "till" make "/shop/till"; the root's path is "/".
 std::string pathBelow(const std::string& supervisor, const std::string& id);

@@ -47,6 +47,7 @@ struct Child {
   os::Fd standardOutput = {};
   os::Fd standardError = {};
   std::unique_ptr<wire::ControlLane> lane;
+  os::Fd desk = {};  // of a pool's worker: whether it dies with a message in hand
   bool ready = false;
   bool upgraded = false;  // its program is another than its supervisor's
   bool askedToStop = false;

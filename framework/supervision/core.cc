@@ -48,7 +48,7 @@ Actions Core::ready(Time now, ChildKey key, Incarnation incarnation, Outcome out
   return leave();
 }
 
-Actions Core::ended(Time now, ChildKey key, Incarnation incarnation, ExitReason reason) {
+Actions Core::ended(Time now, ChildKey key, Incarnation incarnation, ExitReason reason, Cause cause) {
   enter(now);
   if (Slot* slot = current(key, incarnation)) {
     disarm(*slot);
@@ -56,7 +56,7 @@ Actions Core::ended(Time now, ChildKey key, Incarnation incarnation, ExitReason 
     switch (slot->phase) {
       case SlotPhase::starting: inSweep(*slot) ? endSwept(*slot, reason) : failStart(*slot, reason); break;
       case SlotPhase::ignoring: inSweep(*slot) ? endSwept(*slot, reason) : endIgnoring(*slot, reason); break;
-      case SlotPhase::running: endRunning(*slot, reason); break;
+      case SlotPhase::running: endRunning(*slot, reason, cause); break;
       default: endStopping(*slot, reason); break;
     }
     if (sweep_.active) advanceSweep();

@@ -61,8 +61,11 @@ class Core {
   Actions ready(Time now, ChildKey key, Incarnation incarnation, Outcome outcome, std::string extra = {});
 
   // The process is no more, or could not be made. Before ready(), that is a failed start. A reason that only
-  // the driver knows, such as `hung`, is given here.
-  Actions ended(Time now, ChildKey key, Incarnation incarnation, ExitReason reason);
+  // the driver knows, such as `hung`, is given here. A restart whose cause is a message counts for nothing: the message goes by
+  // OnCrash, so that there is an end to it.
+  enum class Cause : std::uint8_t { child, message };
+  Actions ended(Time now, ChildKey key, Incarnation incarnation, ExitReason reason,
+                Cause cause = Cause::child);
 
   // It ends by itself in an orderly way: a clean end then counts as `shutdown`.
   Actions leaving(Time now, ChildKey key, Incarnation incarnation);
@@ -175,7 +178,7 @@ class Core {
   void resumeInitialStart();
 
   // core_restart.cc
-  void endRunning(Slot& slot, const ExitReason& reason);
+  void endRunning(Slot& slot, const ExitReason& reason, Cause cause);
   void scheduleRestart(Slot& slot, const ExitReason& cause);
   Duration nextDelay(Slot& slot);
   bool spend(Slot& slot, const ExitReason& cause, Duration delay);

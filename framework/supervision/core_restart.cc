@@ -7,7 +7,7 @@
 
 namespace troupe::supervision {
 
-void Core::endRunning(Slot& slot, const ExitReason& reason) {
+void Core::endRunning(Slot& slot, const ExitReason& reason, Cause cause) {
   report(Event::ended, slot, reason);
   // Whatever ends while a sweep is on its way to it would have been stopped: it triggers nothing.
   if (inSweep(slot)) return settleSwept(slot, reason);
@@ -21,7 +21,12 @@ void Core::endRunning(Slot& slot, const ExitReason& reason) {
     if (now_ - slot.readyAt >= slot.spec->backOff.limit) slot.restartsInARow = 0;
     const Duration delay = nextDelay(slot);
     slots_.enter(slot, SlotPhase::waiting);
-    if (!spend(slot, reason, delay)) return;
+    if (cause == Cause::message) {
+      report(Event::restarting, slot, reason, delay);
+      std::get<Report>(actions_.back()).counted = false;
+    } else if (!spend(slot, reason, delay)) {
+      return;
+    }
     if (delay == Duration::zero()) return restart(slot);
     slot.restartCause = reason;
     slot.counted = true;

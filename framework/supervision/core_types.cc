@@ -44,7 +44,8 @@ std::string toString(const Report& report) {
     case Event::startFailed: return text + child + " failed to start: " + reason;
     case Event::ended: return text + child + " ended: " + reason;
     case Event::restarting:
-      return text + "restarting " + child + " (" + reason + "), restart " + window + wait;
+      return text + "restarting " + child + " (" + reason + "), " +
+             (report.counted ? "restart " + window : "which had a message in hand") + wait;
     case Event::stopped: return text + "stopped " + child;
     case Event::stopFailed: return text + child + " did not stop in order: " + reason;
     case Event::gaveUp: return text + "gave up after " + child + " (" + reason + "): restart " + window;

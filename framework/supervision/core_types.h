@@ -111,6 +111,7 @@ struct Report {
   unsigned maxRestarts = 0;
   Duration within = {};
   Duration delay = {};  // the back-off before the next attempt
+  bool counted = true;  // with `restarting`
 
   // Whether an operator should see it.
   bool serious() const;

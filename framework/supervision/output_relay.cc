@@ -10,6 +10,7 @@ namespace troupe::supervision {
 struct OutputRelay::Source {
   os::Fd reader;
   std::string prefix;
+  Shown shown;
   std::string partial;
   std::unique_ptr<loop::Poll> poll;
 };
@@ -19,9 +20,20 @@ OutputRelay::~OutputRelay() = default;
 
 void OutputRelay::add(os::Fd reader, std::string prefix) {
   auto source = std::make_unique<Source>();
+  source->reader = std::move(reader);
+  source->prefix = std::move(prefix);
+  add(std::move(source));
+}
+
+void OutputRelay::add(os::Fd reader, Shown shown) {
+  auto source = std::make_unique<Source>();
+  source->reader = std::move(reader);
+  source->shown = std::move(shown);
+  add(std::move(source));
+}
+
+void OutputRelay::add(std::unique_ptr<Source> source) {
   Source* const raw = source.get();
-  raw->reader = std::move(reader);
-  raw->prefix = std::move(prefix);
   raw->poll = std::make_unique<loop::Poll>(loop_, raw->reader.get(),
                                            held_ ? loop::Interest::none : loop::Interest::readable,
                                            [this, raw](bool, bool) {
@@ -41,7 +53,7 @@ bool OutputRelay::readFrom(Source& source) {
     take(source, {buffer.data(), static_cast<std::size_t>(bytes)});
     return true;
   }
-  if (!source.partial.empty()) emit(source.prefix, source.partial);
+  if (!source.partial.empty()) emit(source, source.partial);
   return false;
 }
 
@@ -53,20 +65,24 @@ void OutputRelay::take(Source& source, std::string_view text) {
     text.remove_prefix(end + 1);
     std::string_view line = source.partial;
     do {
-      emit(source.prefix, line.substr(0, kMaxLine));
+      emit(source, line.substr(0, kMaxLine));
       line.remove_prefix(std::min(kMaxLine, line.size()));
     } while (!line.empty());
     source.partial.clear();
   }
   source.partial.append(text);
   while (source.partial.size() > kMaxLine) {
-    emit(source.prefix, std::string_view(source.partial).substr(0, kMaxLine));
+    emit(source, std::string_view(source.partial).substr(0, kMaxLine));
     source.partial.erase(0, kMaxLine);
   }
 }
 
 void OutputRelay::emit(std::string_view prefix, std::string_view line) {
   pending_.append(prefix).append(line).push_back('\n');
+}
+
+void OutputRelay::emit(const Source& source, std::string_view line) {
+  source.shown ? emit("", source.shown(line)) : emit(source.prefix, line);
 }
 
 void OutputRelay::writeLine(std::string_view line) {
@@ -127,7 +143,7 @@ void OutputRelay::finish(loop::Clock::time_point deadline) {
     }
   }
   for (const auto& [raw, source] : sources_) {
-    if (!source->partial.empty()) emit(source->prefix, source->partial);
+    if (!source->partial.empty()) emit(*source, source->partial);
     source->partial.clear();
   }
   writePending();

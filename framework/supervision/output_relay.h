@@ -29,6 +29,9 @@ class OutputRelay {
 
   // Takes what comes from `reader` until its end, with `prefix` before each line.
   void add(os::Fd reader, std::string prefix);
+  // The same, where `shown` makes of each line what is to be seen: one or more lines, without the end of the last.
+  using Shown = std::function<std::string(std::string_view line)>;
+  void add(os::Fd reader, Shown shown);
   // A line of this process's own. Kept where there is no room; past kMaxOwn bytes kept, dropped and counted.
   void writeLine(std::string_view line);
 
@@ -39,9 +42,11 @@ class OutputRelay {
  private:
   static constexpr std::size_t kMaxOwn = 256 * 1024;
   struct Source;
+  void add(std::unique_ptr<Source> source);
   bool readFrom(Source& source);
   void take(Source& source, std::string_view text);
   void emit(std::string_view prefix, std::string_view line);
+  void emit(const Source& source, std::string_view line);
   void writePending();
   void holdSources(bool hold);
 

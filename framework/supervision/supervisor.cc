@@ -6,6 +6,7 @@
 #include <random>
 
 #include "os/kill_point.h"
+#include "os/shared_memory.h"
 #include "supervision/launcher.h"
 #include "supervision/supervisor_process.h"
 #include "wire/reason_codec.h"
@@ -25,6 +26,16 @@ Random newRandom() {
   return [engine = std::make_shared<std::minstd_rand>(std::random_device{}())] {
     return std::uniform_real_distribution<double>(0, 1)(*engine);
   };
+}
+
+// Without the lock on it, which is its process's. Not set where the system has no descriptor left.
+os::Fd deskOf(const Child& child, wire::ReceivedControl& granted) {
+  if (child.blueprint->role != wire::Role::poolWorker || !granted.has(2)) return {};
+  try {
+    return os::openSharedMemory(granted.descriptors()[2]);
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 }  // namespace
@@ -212,7 +223,11 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     child->actor = message->getGranted().getActor();
     child->generation = message->getGranted().getGeneration();
     os::Fd image = wire::takeImage(message);
-    if (child->pid != 0) return takeOver(*child, message);
+    os::Fd desk = deskOf(*child, message);
+    if (child->pid != 0) {
+      child->desk = std::move(desk);
+      return takeOver(*child, message);
+    }
     os::killPoint("granted");
     child->upgraded = makers_.at(child->key).upgraded = image.valid();
     if (Child* const spare = replaceBySpare(*child)) {
@@ -222,6 +237,7 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
       launchChild(*child, child->isSupervisor() ? wire::GrantedEnds{} : wire::takeEnds(message),
                   std::move(image));
     }
+    child->desk = std::move(desk);
     os::killPoint("childNoted");
     tellStarted(*child);
     os::killPoint("childTold");

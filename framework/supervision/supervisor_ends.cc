@@ -1,6 +1,9 @@
 // How the children of a supervisor come to their ends, and how it learns of them.
+#include <troupe/error.h>
+
 #include <csignal>
 
+#include "mailbox/settle.h"
 #include "os/kill_point.h"
 #include "os/work_limits.h"
 #include "supervision/restart_rules.h"
@@ -25,6 +28,15 @@ ExitReason byLimit(const Child& child, ExitReason reason) {
   if (reason.code == os::WorkTimer::signalOf(Of::wallTime) && limits.wallPerMessage > Duration::zero())
     return because(ExitKind::wallLimit, describe(limits.wallPerMessage) + " for a message");
   return reason;
+}
+
+// To be asked before the root hears of the end, and deals with the message.
+bool diedOfMessage(const Child& child) {
+  try {
+    return child.desk.valid() && mailbox::anyInHand(child.desk);
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 }  // namespace
@@ -82,12 +94,13 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
 }
 
 void Supervisor::finishEnd(Child& child, const ExitReason& reason) {
+  const auto cause = diedOfMessage(child) ? Core::Cause::message : Core::Cause::child;
   tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
                                        .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
                                        .becameReady = child.ready,
                                        .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
   // The reason may be the child's own.
-  const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason);
+  const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason, cause);
   erase(child);
   apply(actions);
 }

@@ -37,11 +37,15 @@ inline std::vector<std::byte> flatBytes(std::span<const kj::ArrayPtr<const capnp
   return {bytes.begin(), bytes.end()};
 }
 
+// Structs in structs: of Troupe's own messages; and of those that have parameters or results of the user's in them.
+inline constexpr int kNesting = 32;
+inline constexpr int kNestingOfPayloads = 72;
+
 // A message that was read; its readers are valid as long as it lives.
 class FlatMessage {
  public:
-  explicit FlatMessage(std::span<const std::byte> bytes)
-      : words_(wordsOf(bytes)), reader_(words_.asPtr(), optionsFor(words_.size())) {}
+  explicit FlatMessage(std::span<const std::byte> bytes, int nesting = kNesting)
+      : words_(wordsOf(bytes)), reader_(words_.asPtr(), optionsFor(words_.size(), nesting)) {}
   FlatMessage(const FlatMessage&) = delete;
   FlatMessage& operator=(const FlatMessage&) = delete;
 
@@ -49,12 +53,13 @@ class FlatMessage {
   typename T::Reader root() const {
     return reader_.getRoot<T>();
   }
+  kj::ArrayPtr<const capnp::word> words() const { return words_.asPtr(); }
 
  private:
-  static capnp::ReaderOptions optionsFor(std::size_t words) {
+  static capnp::ReaderOptions optionsFor(std::size_t words, int nesting) {
     capnp::ReaderOptions options;
     options.traversalLimitInWords = 8 * std::max<std::size_t>(words, 1024);
-    options.nestingLimit = 32;
+    options.nestingLimit = nesting;
     return options;
   }
 

@@ -2,8 +2,6 @@
 // again. The kitchen closes when both cooks have gone home, which they do when all that was cooked has been eaten.
 #include <troupe/troupe.h>
 
-#include <iostream>
-
 #include "dish.actor.h"
 
 using namespace std::chrono_literals;
@@ -36,7 +34,7 @@ class Customer final : public troupe::Actor<Customer> {
       const std::string what = std::string(dish->getName().cStr()) + " of " + dish->getCook().cStr();
       if (what == "pear 2 of lucy" && !dish.again()) std::abort();  // a fishbone
       co_await sleepFor(20ms);
-      std::cout << "eats " << what << (dish.again() ? ", which another has left" : "") << std::endl;
+      log().info("{} eats {}{}", name(), what, dish.again() ? ", which another has left" : "");
       co_await dish.done();
     }
   }

@@ -8,7 +8,6 @@
 
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
-#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -203,7 +202,6 @@ TEST_F(DictionaryKillsTest, EqualsAModelWhoeverIsKilled) {
   runApp(&describeApp, [](Self& self) -> Task<> {
     const auto texts = (co_await self.find<Texts>("texts")).within(troupe::kForever);
     const auto numbers = (co_await self.find<Numbers>("numbers")).within(troupe::kForever);
-    const std::size_t descriptors = descriptorsOf(rootPid());
     const std::vector<std::string> victims{"texts", "numbers", "texts",  "w0",
                                            "w1",    "w2",      "reader", "watcher"};
     const auto isWriter = [](const std::string& id) { return id.size() == 2; };
@@ -233,7 +231,6 @@ TEST_F(DictionaryKillsTest, EqualsAModelWhoeverIsKilled) {
     EXPECT_GT(model().changes, 0U) << "there was no load";
     co_await texts.put("end", "");
     co_await until(self, "the mirror has all", [] { return board().count("mirrored") > 0; });
-    EXPECT_LE(descriptorsOf(rootPid()), descriptors + 8);
   });
 }
 

@@ -129,6 +129,21 @@ TEST_F(DictionaryWatchTest, OneThatIsBehindByTooManyRemovalsIsToldAllAnew) {
   });
 }
 
+TEST_F(DictionaryWatchTest, APutThatIsRefusedForgetsNoRemoval) {
+  runApp([](troupe::App& app) { app.add<Texts>("texts", {.mostBytes = 64 << 10}); },
+         [](Self& self) -> Task<> {
+           const auto texts = co_await patientTexts(self);
+           const std::string half(40 << 10, 'x');
+           co_await texts.put("half", half);
+           co_await texts.put("a", "1");
+           auto all = co_await texts.watch();
+           co_await texts.remove("a");
+           EXPECT_EQ((co_await errorOf(texts.put("b", half))).kind(), ErrorKind::refused);
+           co_await texts.put("c", "1");
+           EXPECT_EQ(co_await told(all, 2), "-a c");
+         });
+}
+
 TEST_F(DictionaryWatchTest, ADictionaryThatIsClearedBeginsAnewAlsoWhereManyFollow) {
   runApp(&describe, [](Self& self) -> Task<> {
     const auto texts = co_await patientTexts(self);

@@ -1,7 +1,12 @@
 // The C++ of docs/from-multiprocessing.md, which is taken from here (tests/docs/check.sh snippets), at work.
+#include <array>
+#include <filesystem>
+#include <fstream>
+
 #include "kept.capnp.h"
 #include "tests/support/app_run.h"
 #include "tests/support/quiet_puppet.h"
+#include "tests/support/scratch.h"
 
 namespace tests {
 
@@ -29,8 +34,30 @@ class Squarer final : public QuietPuppet<Squarer> {
   }
 };
 
+class Booker final : public QuietPuppet<Booker> {
+ public:
+  Booker(troupe::Shared<std::array<int, 10>> seats, troupe::SharedBlock frame)
+      : seats_(std::move(seats)), frame_(std::move(frame)) {}
+  void echo(EchoParams, EchoResults out) {
+    seats_.update([](std::array<int, 10>& seats) { ++seats[3]; });
+    frame_.bytes()[0] = std::byte{255};
+    out.setText(std::to_string(seats_.read()[3]).c_str());
+  }
+
+ private:
+  troupe::Shared<std::array<int, 10>> seats_;
+  troupe::SharedBlock frame_;
+};
+
+void sharing(troupe::App& app) {
+  auto seats = app.shared<std::array<int, 10>>("seats");
+  auto frame = app.sharedBlock("frame", 1'000'000);
+  app.child<Booker>("booker", {}, seats, frame);
+}
+
 void declared(troupe::App& app) {
   app.queue<capnp::Text>("jobs", {.capacity = 8});
+  app.add<troupe::Channel<capnp::Text, std::int64_t>>("line", {.capacity = 16});
   app.add<troupe::Mutex>("lock");
   app.add<troupe::Semaphore>("slots", {.permits = 3});
   app.add<troupe::Event>("ready");
@@ -39,6 +66,7 @@ void declared(troupe::App& app) {
   app.add<troupe::Counter>("visits");
   app.add<troupe::Dictionary<capnp::Text, std::int64_t>>("prices");
   app.add<troupe::List<capnp::Text>>("names");
+  app.add<troupe::Program>("sort", {.argv = {"sort"}, .child = {.restart = troupe::Restart::transient}});
   app.pool<Squarer>("workers", {.size = 4, .recycleAfter = 1000});
 }
 
@@ -68,6 +96,25 @@ TEST_F(FromMultiprocessing, AQueueIsFilledAndEmptied) {
     EXPECT_STREQ(job->cStr(), "a job");
     co_await job.done();
     co_await jobs.join();
+  });
+}
+
+TEST_F(FromMultiprocessing, APipeHasTwoEndsAndAnEndOfItsStream) {
+  runApp(&declared, [](Self& self) -> Task<> {
+    auto line = co_await self.find<troupe::Channel<capnp::Text, std::int64_t>>("line");
+    auto here = co_await line.first();
+    auto there = co_await line.second();
+    co_await here.send("how old?");
+    const bool ready = co_await there.poll(5s);
+    auto question = co_await there.receive();
+    EXPECT_TRUE(ready);
+    EXPECT_STREQ(question->cStr(), "how old?");
+    co_await there.send(7);
+    co_await there.finish();
+    auto answer = co_await here.receive();
+    auto nothing = co_await here.receive();
+    EXPECT_EQ(*answer, 7);
+    EXPECT_FALSE(nothing);
   });
 }
 
@@ -110,6 +157,16 @@ TEST_F(FromMultiprocessing, StateIsSharedAndChangedInOneStep) {
   });
 }
 
+TEST_F(FromMultiprocessing, MemoryIsSharedByThoseThatWereGivenIt) {
+  runApp(&sharing, [](Self& self) -> Task<> {
+    auto booker = co_await self.find<Puppet>("booker");
+    for (const char* taken : {"1", "2"}) {
+      const auto reply = co_await booker.echo("");
+      EXPECT_STREQ(reply->getText().cStr(), taken);
+    }
+  });
+}
+
 TEST_F(FromMultiprocessing, APoolIsMappedOver) {
   runApp(&declared, [](Self& self) -> Task<> {
     auto workers = co_await self.find<Puppet>("workers");
@@ -125,6 +182,40 @@ TEST_F(FromMultiprocessing, APoolIsMappedOver) {
     auto answer = co_await call;
     EXPECT_STREQ(answer->getText().cStr(), "25");
   });
+}
+
+TEST_F(FromMultiprocessing, ACommandIsRunToItsEndOrSpokenWith) {
+  runApp(&declared, [](Self& self) -> Task<> {
+    const troupe::CommandSpec count{.argv = {"wc", "-l"}, .within = 10s};
+    const troupe::Finished done = co_await troupe::communicate(self, count, "one\ntwo\n");
+    EXPECT_EQ(std::stoi(done.output), 2);
+    auto sort = co_await self.find<troupe::Program>("sort");
+    co_await sort.write("b\na\n");
+    co_await sort.closeInput();
+    const auto first = co_await sort.readLine();
+    EXPECT_EQ(first.value_or("(end)"), "a");
+    const troupe::ExitReason end = co_await sort.wait();
+    EXPECT_EQ(end.kind, troupe::ExitKind::normal);
+  });
+}
+
+TEST_F(FromMultiprocessing, LogsInOneOrder) {
+  const Scratch folder;
+  runApp(
+      [](troupe::App& app) {
+        // In the folder that the app is started in.
+        app.add<troupe::Log>("log", {.file = "shop.log"});
+      },
+      [](Self& self) -> Task<> {
+        self.log().info("{} has paid {}", "Ada", 7);
+        self.log().with("order", 7).info("paid");
+        co_return;
+      },
+      [&] { std::filesystem::current_path(folder.path()); });
+  std::ifstream file(folder / "shop.log");
+  std::string line;
+  EXPECT_TRUE(std::getline(file, line) && line.ends_with(" info /main: Ada has paid 7")) << line;
+  EXPECT_TRUE(std::getline(file, line) && line.ends_with(" info /main: paid order=7")) << line;
 }
 
 }  // namespace tests

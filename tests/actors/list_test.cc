@@ -9,7 +9,6 @@
 #include "kept.capnp.h"
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
-#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {
@@ -176,7 +175,7 @@ namespace {
 
 constexpr unsigned kKills = 1000;
 constexpr unsigned kProducers = 2;
-constexpr unsigned kMostItems = 200'000;
+constexpr unsigned kMostItems = 2'000'000;
 
 // Of all processes.
 struct Ledger {
@@ -254,7 +253,6 @@ TEST_F(ListTest, NeitherLosesNorDoublesWhoeverIsKilled) {
       },
       [](Self& self) -> Task<> {
         const auto texts = (co_await self.find<Texts>("texts")).within(troupe::kForever);
-        const std::size_t descriptors = descriptorsOf(rootPid());
         const std::vector<std::string> victims{"texts", "texts", "p0", "p1", "c0", "c1", "c2"};
         const auto isConsumer = [](const std::string& id) { return id[0] == 'c'; };
         const unsigned killsOfConsumers = co_await killAtRandom(self, victims, kKills, isConsumer);
@@ -281,7 +279,6 @@ TEST_F(ListTest, NeitherLosesNorDoublesWhoeverIsKilled) {
         }
         EXPECT_GT(items, 0U) << "there was no load";
         EXPECT_LE(missing, killsOfConsumers);
-        EXPECT_LE(descriptorsOf(rootPid()), descriptors + 8);
       });
 }
 

@@ -5,7 +5,7 @@ if(NOT first MATCHES "^// expect(-ok$|: )")
   message(FATAL_ERROR "${SOURCE} must begin with \"// expect: some text\" or \"// expect-ok\"")
 endif()
 
-execute_process(COMMAND ${COMPILER} @${FLAGS} -c -o /dev/null ${SOURCE}
+execute_process(COMMAND ${COMPILER} @${FLAGS} -fsyntax-only ${SOURCE}
                 RESULT_VARIABLE result OUTPUT_VARIABLE output ERROR_VARIABLE output)
 if(first STREQUAL "// expect-ok")
   if(NOT result EQUAL 0)

@@ -5,10 +5,11 @@
 #   samples    a block whose title is a path has what that file has
 #   commands   each command of a ```sh block is one that is run: by .ci/run, by tutorial.sh, or by command.sh
 #   cases      a test that the table of OTP's cases names, is there
+#   proofs     a row of a table in docs/from-multiprocessing.md names a test, unless it has nothing to show; each that is named is there
 #   links      links lead to files and headings that are there
 #   paths      paths of files in `code` are there
 #   kinds      every kind of error and exit, and every control message, is described
-#   snippets   each block of C++ in docs/from-multiprocessing.md stands in the test that runs them
+#   snippets   each block of C++ in docs/from-multiprocessing.md stands in a test that runs it
 #   texts      the examples in docs/errors.md are in the words of the code
 set -euo pipefail
 check=$1
@@ -36,11 +37,10 @@ samples() {
 snippets() {
   awk '
     function trimmed(line) { sub(/^[ \t]+/, "", line); sub(/[ \t]+$/, "", line); return line }
-    FNR == 1 { ++file }
-    file == 1 { text = text "\n" trimmed($0); next }
+    FILENAME ~ /\.cc$/ { text = text "\n" trimmed($0); next }
     /^```/ { if (taking && !index(text "\n", block "\n")) print FILENAME ":" FNR ": no such lines in the test"
              taking = !inside && /^```cpp/; inside = !inside; block = ""; next }
-    taking { block = block "\n" trimmed($0) }' tests/actors/from_multiprocessing_test.cc docs/from-multiprocessing.md
+    taking { block = block "\n" trimmed($0) }' tests/actors/from_multiprocessing_test.cc tests/support/depot.cc tests/system/attach_test.cc docs/from-multiprocessing.md
 }
 
 commands() {
@@ -71,6 +71,18 @@ cases() {
     done
   done < <(sed -n '/^| case/,$p' docs/supervision.md | grep '^| `')
   [ "$rows" -gt 0 ] || breach "docs/supervision.md: no cases"
+}
+
+# A test is "Suite.Name".
+proofs() {
+  local page=docs/from-multiprocessing.md row name tests
+  tests=$(grep -rhoE '^TEST(_F|_P)?\([A-Za-z0-9_]+, *[A-Za-z0-9_]+\)' tests | sed -E 's/.*\(([^,]*), *([^)]*)\)/\1.\2/')
+  while read -r row; do
+    grep -qE '`[A-Z][A-Za-z]*\.[A-Za-z0-9_]+`' <<< "$row" || breach "$page: no test in: $row"
+  done < <(grep -E '^\| .* \|$' "$page" | grep -vE '\| \|$|^\| (multiprocessing|there) \|')
+  for name in $(grep -E '^\|' "$page" | grep -oE '`[A-Z][A-Za-z]*\.[A-Za-z0-9_]+`' | tr -d '`'); do
+    grep -qxF "$name" <<< "$tests" || breach "$page: no test $name"
+  done
 }
 
 # As they appear in links: "What is `x`?" becomes what-is-x.
@@ -128,7 +140,7 @@ texts() {
 }
 
 case $check in
-  samples | snippets | commands | cases | links | paths | kinds | texts) ;;
+  samples | snippets | commands | cases | proofs | links | paths | kinds | texts) ;;
   *) echo "no such check: $check" >&2; exit 2 ;;
 esac
 breaches=$($check)

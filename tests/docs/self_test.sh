@@ -35,6 +35,8 @@ finds samples samples/hello/greeter.capnp 's/greet @0/salute @0/' 'is not sample
 finds commands README.md 's|^\./dev test$|./dev please|' '.ci/run does not run: ./dev please'
 finds commands README.md 's|^cmake --install|cmake --uninstall|' 'nobody runs'
 finds cases docs/supervision.md 's/^| `one_for_all`/| `one_for_most`/' 'no test one_for_most'
+finds proofs docs/from-multiprocessing.md 's/_66587`/_1`/' 'no test Multiprocessing.a_pool_whose_workers_die_ends_each_task_1'
+finds proofs docs/from-multiprocessing.md 's/`Processes.DoNotGatherDescriptors`/none/' 'no test in: | the number of descriptors'
 finds links README.md 's|(docs/errors.md)|(docs/mistakes.md)|' 'docs/mistakes.md leads nowhere'
 finds links docs/supervision.md 's/^## Differences from OTP/## Differences/' 'no heading for #differences-from-otp'
 finds paths docs/path-of-a-message.md 's|`mailbox/desk.cc`|`mailbox/table.cc`|' 'no such file: mailbox/table.cc'

@@ -50,10 +50,10 @@ TEST(SamplesTest, KitchenServesEachDishToOneWhoLivesToEatIt) {
 
   expectEnd(kitchen, 0);
 
-  const std::string& text = kitchen.output();
+  const std::string& text = kitchen.errors();
   for (const char* dish : {"apple 1 of dream", "apple 2 of dream", "apple 3 of dream", "pear 1 of lucy",
                            "pear 2 of lucy, which another has left", "pear 3 of lucy"}) {
-    const std::string line = std::string("eats ") + dish + "\n";
+    const std::string line = std::string(" eats ") + dish + "\n";
     const auto at = text.find(line);
     EXPECT_NE(at, std::string::npos) << dish << " in:\n" << text;
     EXPECT_EQ(text.find(line, at + 1), std::string::npos) << dish << " in:\n" << text;

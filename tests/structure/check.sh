@@ -7,7 +7,7 @@
 #                 in other rooms; no word of libuv in a door
 #   lengths       a header has at most 250 lines, a source 450
 #   system_calls  headers of system calls only in framework/os; elsewhere <csignal> is for names of signals
-#   doors         a door includes only doors, the standard library, Cap'n Proto, and spdlog if it is log.h
+#   doors         a door includes only doors, the standard library, and Cap'n Proto
 set -euo pipefail
 check=$1
 cd "$2"
@@ -15,13 +15,13 @@ cd "$2"
 rank='BEGIN {
   n = split("os loop wire mailbox actor net supervision node actors", rooms, " ")
   for (i = 1; i <= n; ++i) rank[rooms[i]] = i
-  doors["os"] = "error exit_reason log"
+  doors["os"] = "error exit_reason"
   doors["loop"] = "frames strand task"
-  doors["wire"] = "message plain_params protocol"
-  doors["actor"] = "actor actor_class argument kept kept_table later ref self sending spec supervisor_ref"
+  doors["wire"] = "level message plain_params protocol"
+  doors["actor"] = "actor actor_class argument client kept kept_table later logger ref self sending shared shared_block shared_memory spec supervisor_ref"
   doors["net"] = "net net_argument"
   doors["node"] = "app"
-  doors["actors"] = "barrier condition counter dictionary dictionary_client event lease list list_client map mutex queue semaphore troupe value"
+  doors["actors"] = "barrier channel condition counter dictionary dictionary_client event lease list list_client log map message_feed mutex program queue semaphore topic troupe value"
   for (room in doors) { n = split(doors[room], names, " "); for (i = 1; i <= n; ++i) home[names[i]] = room }
 }'
 
@@ -129,7 +129,6 @@ doors() {
       if ($0 ~ /include[ \t]*"/) { breach("a door includes a file that is not installed"); next }
       header = $0; sub(/^[^<]*</, "", header); sub(/>.*/, "", header)
       if (header ~ /^(troupe|capnp|kj)\//) next
-      if (header ~ /^spdlog\// && FILENAME ~ /\/log\.h$/) next
       if (header ~ /^[a-z_]+$/) next  # the standard library
       breach("a door includes <" header ">")
     }' "${all[@]}"

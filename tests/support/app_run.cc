@@ -14,6 +14,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "tests/support/program.h"
+
 namespace tests {
 
 namespace {
@@ -24,6 +26,11 @@ char** theArguments = nullptr;
 
 // The C library gives these to constructors as well: the test's main is not ours.
 [[gnu::constructor]] void keepArguments(int, char** argv, char**) { theArguments = argv; }
+
+// Those that kill for longer (killing.h) take longer.
+Clock::time_point newDeadline() {
+  return Clock::now() + kDeadline + std::chrono::seconds(fromEnvironment("TROUPE_KILL_SECONDS", 0));
+}
 
 // An exception that nobody catches must not reach gtest, which would go on in this process.
 int runHere(const AppRun::Describe& describe, const std::function<void()>& before) noexcept {
@@ -58,7 +65,7 @@ void addProcesses(pid_t pid, std::map<std::string, pid_t>& to) {
 
 }  // namespace
 
-AppRun::AppRun(Describe describe, std::function<void()> before) : deadline_(Clock::now() + kDeadline) {
+AppRun::AppRun(Describe describe, std::function<void()> before) : deadline_(newDeadline()) {
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   std::fflush(stdout);
   std::fflush(stderr);

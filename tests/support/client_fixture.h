@@ -49,7 +49,7 @@ class ClientTest : public testing::Test {
     for (const JsonValue& actor : said["apps"][0]["actors"].items) all[actor["path"].text] = actor;
     return all;
   }
-  static std::string schema() { return std::string(TROUPE_SOURCE_DIR) + "/tests/schemas/till.capnp"; }
+  static std::string schema() { return sourcePath("tests/schemas/till.capnp"); }
   std::string saved(int number) const {
     const std::string file = base_ / std::to_string(number) + ".letter";
     EXPECT_EQ(troupeSays({"dead-letters", "shop", "save", std::to_string(number), file}).code, 0);

@@ -18,11 +18,27 @@ T* sharedByAll() {
   return static_cast<T*>(sharedByAll(sizeof(T)));
 }
 
+// So many, or as many as TROUPE_KILLS in the environment says, if that is less.
+unsigned mostKills(unsigned kills);
+
 // Kills children of a supervisor, one of `ids` at a time, each time when it runs; the next some milliseconds later. `kills` times in all,
-// or as many as TROUPE_KILLS in the environment says, if that is less. So often those of them for which `counts` holds were killed.
+// or as many as TROUPE_KILLS in the environment says, if that is less; and on for so many seconds as TROUPE_KILL_SECONDS says. So often
+// those of them for which `counts` holds were killed.
+//
+// At the end all of them run again, and nothing has leaked: the test fails where the app has more processes, or its root more descriptors, or
+// root and desks more memory than there were after the first kills, but for what comes and goes.
 troupe::Task<unsigned> killAtRandom(troupe::Self& self, std::vector<std::string> ids, unsigned kills,
                                     std::function<bool(const std::string& id)> counts,
                                     std::string supervisor = "/");
+
+// What an app takes.
+struct Footprint {
+  std::size_t processes = 0;
+  std::size_t descriptors = 0;  // of the root
+  std::size_t rootKiB = 0;      // heap and stack of the root
+  std::size_t sharedKiB = 0;    // in what processes share, all of which the root has
+};
+Footprint footprintOf(pid_t root);
 
 // Of the process that is the root of this one's app.
 pid_t rootPid();

@@ -11,7 +11,6 @@
 
 #include "tests/support/app_run.h"
 #include "tests/support/killing.h"
-#include "tests/support/processes.h"
 #include "tests/support/puppet.h"
 
 namespace tests {

@@ -191,6 +191,8 @@ std::vector<Process> Program::leftovers(milliseconds limit) {
   return survivors;
 }
 
+std::string sourcePath(const std::string& name) { return TROUPE_SOURCE_DIR "/" + name; }
+
 std::string samplePath(const std::string& name) { return TROUPE_BINARY_DIR "/samples/" + name; }
 
 std::string ownPath() { return std::filesystem::read_symlink("/proc/self/exe").string(); }

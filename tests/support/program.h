@@ -76,6 +76,8 @@ class Program {
   std::vector<Process> orphans_;
 };
 
+// <source>/<name>
+std::string sourcePath(const std::string& name);
 // <build>/samples/<name>
 std::string samplePath(const std::string& name);
 // This very test program.

@@ -136,8 +136,10 @@ int runShopOrTests(int argc, char** argv) {
   return RUN_ALL_TESTS();
 }
 
+std::string commandPath() { return TROUPE_BINARY_DIR "/troupe"; }
+
 Said troupeSays(const std::vector<std::string>& arguments) {
-  Program command(TROUPE_BINARY_DIR "/troupe", arguments);
+  Program command(commandPath(), arguments);
   Said said;
   if (const auto end = command.waitForEnd()) said.code = end->signaled ? 128 + end->code : end->code;
   command.waitUntil([] { return true; });

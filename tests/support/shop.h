@@ -25,6 +25,7 @@ struct Said {
   std::string out;
   std::string err;
 };
+std::string commandPath();
 Said troupeSays(const std::vector<std::string>& arguments);
 
 }  // namespace tests

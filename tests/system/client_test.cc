@@ -245,7 +245,7 @@ TEST_F(ClientTest, ALetterIsDecodedByItsSchema) {
 
 TEST_F(ClientTest, ASchemaThatDoesNotFitOrIsNoneIsAnErrorThatSaysSo) {
   const auto shop = openShop("letters");
-  const std::string other = std::string(TROUPE_SOURCE_DIR) + "/tests/schemas/greeter.capnp";
+  const std::string other = sourcePath("tests/schemas/greeter.capnp");
   const Said wrong = troupeSays({"dead-letters", "shop", "show", "1", "--schema", other});
   EXPECT_EQ(wrong.code, 1);
   EXPECT_NE(wrong.err.find("the schema has no interface 0x"), std::string::npos) << wrong.err;

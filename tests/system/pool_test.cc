@@ -109,12 +109,26 @@ TEST_F(Pools, GiveUpLikeAnySupervisor) {
       [](Self& self) -> Task<> {
         auto pool = (co_await self.find<Puppet>("pool")).within(30s);
         const int before = (co_await pidsOf(SupervisorRef("/"))).at("pool");
-        co_await pool.die("kill");
-        co_await pool.die("kill");
+        const auto workers = co_await pidsOf(SupervisorRef("/pool"));
+        for (const auto& [id, pid] : workers) kill(pid, SIGKILL);
         co_await becomesRunning(self, SupervisorRef("/"), "pool", before);
         EXPECT_STREQ((co_await pool.echo("alive"))->getText().cStr(), "alive");
       });
   EXPECT_NE(ended.err.find("gave up"), std::string::npos);
+}
+
+// Each death has cost a message, of which its onCrash says when it is enough.
+TEST_F(Pools, DoNotGiveUpWhateverTheirMessagesDo) {
+  const Ended ended = runApp(
+      [](troupe::App& app) { app.pool<PuppetActor>("pool", {.size = 2, .spares = 1, .maxRestarts = 0}); },
+      [](Self& self) -> Task<> {
+        auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+        for (int i = 0; i < 50; ++i) co_await pool.die(i % 2 == 0 ? "kill" : "throw");
+        for (int i = 0; i < 10; ++i)
+          EXPECT_EQ((co_await errorOf(pool.crash("segv"))).kind(), ErrorKind::crashed);
+        EXPECT_STREQ((co_await pool.echo("alive"))->getText().cStr(), "alive");
+      });
+  EXPECT_NE(ended.err.find("which had a message in hand"), std::string::npos) << ended.err;
 }
 
 TEST_F(Pools, OfOneWorkerPerCoreAreTheDefault) {

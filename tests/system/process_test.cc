@@ -206,12 +206,12 @@ TEST_F(Processes, HaveOnlyTheDescriptorsThatAreTheirOwn) {
             all += text + "\n";
           }
           EXPECT_EQ(kinds["socket"], 1) << "the control lane\n" << all;
-          EXPECT_EQ(kinds["/memfd"], 2) << "the desk, and the arena\n" << all;
+          EXPECT_EQ(kinds["/memfd"], 3) << "the desk, the arena, and the log's\n" << all;
           EXPECT_EQ(kinds["/dev/null"], 1) << "standard input\n" << all;
           EXPECT_EQ(kinds["/dev/zero"], 0) << all;
-          // Standard output and error, mailbox and reply lane, main's reply lane; two pairs of the event loop's library.
-          EXPECT_LE(kinds["pipe"], 9) << all;
-          EXPECT_LE(reply->getOpen().size(), 16u) << all;
+          // Standard output and error, mailbox and reply lane, main's reply lane, the log; two pairs of the event loop's library.
+          EXPECT_LE(kinds["pipe"], 10) << all;
+          EXPECT_LE(reply->getOpen().size(), 18u) << all;
         }
       });
   ::close(mine);

@@ -81,6 +81,8 @@ class Condition {
   static void declare(Group& group, std::string id, const ConditionSpec& spec);
 
  private:
+  static Task<Held> take(RefBase condition, Duration wait, bool tries);
+
   RefBase condition_;
   Duration wait_ = kForever;
 };

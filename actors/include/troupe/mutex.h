@@ -8,7 +8,7 @@
 //     co_await held.unlock();
 //
 // Order:     first come, first served.
-// Ownership: the process that locked it holds it, until it is unlocked, `held` is destroyed, or the process ends. In the latter case the next
+// Ownership: the process that locked it holds it, until it is unlocked, `held` is destroyed, or the process ends. Where it crashes, the next
 //            holder is told: what the mutex guards may be half changed.
 // Waiting:   for ever, or as long as within() says: then lock() ends with `timedOut`, and nothing has happened. Who dies while waiting
 //            waits no longer.
@@ -47,7 +47,7 @@ class Mutex {
 
   class Held : public detail::Lease {
    public:
-    // Whoever held it before has ended without unlocking it.
+    // Whoever held it before has ended without unlocking it, and not in order.
     bool abandoned() const { return abandoned_; }
     Task<> unlock() { return release(); }
 
@@ -78,6 +78,8 @@ class Mutex {
   static void declare(Group& group, std::string id, const MutexSpec& spec);
 
  private:
+  static Task<Held> take(RefBase mutex, Duration wait, bool tries);
+
   RefBase mutex_;
   Duration wait_ = kForever;
 };

@@ -72,6 +72,8 @@ class Semaphore {
   static void declare(Group& group, std::string id, const SemaphoreSpec& spec);
 
  private:
+  static Task<Permit> take(RefBase semaphore, std::uint64_t count, Duration wait, bool tries);
+
   RefBase semaphore_;
   Duration wait_ = kForever;
 };

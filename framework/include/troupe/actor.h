@@ -109,6 +109,7 @@ class ActorBase {
   Self& self() { return self_; }
   const std::string& path() const { return self_.path(); }
   std::string name() const { return self_.name(); }
+  Logger log() const { return self_.log(); }
   template <class I>
   auto find(std::string name) {
     return self_.find<I>(std::move(name));

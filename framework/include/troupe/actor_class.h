@@ -151,6 +151,8 @@ struct ConstructibleClass {
 void addConstructible(ConstructibleClass constructible);
 // Null where the program has no such class.
 const ConstructibleClass* findConstructible(const std::string& type);
+// One of them that serves the interface, or null.
+const ActorClass* findConstructibleServing(std::uint64_t interfaceId);
 
 template <class A>
 struct Constructible {

@@ -24,6 +24,7 @@
 #include <cstddef>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <type_traits>
 #include <utility>
@@ -36,8 +37,14 @@ struct Blueprint;
 }
 template <class T>
 class Queue;
+template <class T>
+class Shared;
+class SharedBlock;
 
 namespace detail {
+
+class SharedMemory;
+struct SharedType;
 
 // The descriptors in an argument that a child must inherit.
 template <class T>
@@ -149,6 +156,13 @@ class App : public Group {
   // "[::1]:port", ":port" for all interfaces, "unix:/path"; port 0 lets the system choose.
   net::Listener listen(const std::string& address);
 
+  // Memory for children that are given it, and for main: a value, or bytes. <troupe/shared.h>, <troupe/shared_block.h>
+  template <class T>
+  Shared<T> shared(std::string name, const T& initial = T{}) {
+    return Shared<T>(share(Shared<T>::type(), std::move(name), std::as_bytes(std::span(&initial, 1))));
+  }
+  SharedBlock sharedBlock(std::string name, std::size_t bytes);
+
   // The top supervisor's own spec: strategy, maxRestarts, within, autoShutdown. To be said before children are declared.
   void supervise(SupervisorSpec spec);
   // Ends the app when significant children have ended.
@@ -159,6 +173,9 @@ class App : public Group {
   void name(std::string name);
   // Whether that command can attach to it, through a socket that its user alone can use; it can, where nothing is said.
   void attachable(bool yes);
+  // Who attaches must prove to have the same key (docs/client.md). Where nothing is said, that of $TROUPE_KEY, or in the file
+  // $TROUPE_KEY_FILE, if there is one.
+  void key(std::string key);
   void deadLetters(DeadLetterSpec spec);
 
   // Called once, in the root, when all children have been started: a place to say that the program is ready. It must not block.
@@ -173,6 +190,8 @@ class App : public Group {
  private:
   struct State;
   explicit App(std::unique_ptr<State> state);
+  detail::SharedMemory share(const detail::SharedType& type, std::string name,
+                             std::span<const std::byte> initial);
   std::unique_ptr<State> state_;
 };
 

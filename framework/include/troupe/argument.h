@@ -1,7 +1,7 @@
 // Constructor arguments that cross from one process to another: for children that are started at run time.
 //
-// What can cross: bool, whole and floating-point numbers, text (std::string; also from const char*), Ref<I>, net::Stream and
-// net::Listener. Anything else is a compile error. A value that does not fit the constructor's parameter (a negative number for
+// What can cross: bool, whole and floating-point numbers, text (std::string; also from const char*), Ref<I>, net::Stream,
+// net::Listener, Shared<T> and SharedBlock. Anything else is a compile error. A value that does not fit the constructor's parameter (a negative number for
 // an unsigned one, text for a number) is an `invalid` error of the start, which names the argument.
 #pragma once
 
@@ -25,7 +25,7 @@ class ActorBase;
 
 // An open descriptor on its way.
 struct DescriptorArgument {
-  enum class Kind : std::uint8_t { stream, listener } kind = Kind::stream;
+  enum class Kind : std::uint8_t { stream, listener, memory } kind = Kind::stream;
   std::shared_ptr<const int> descriptor;  // closes it with the last copy
 };
 
@@ -41,7 +41,7 @@ template <class T>
 concept Text = std::convertible_to<const T&, std::string_view>;
 
 // Types that bring their own way across: `Argument toArgument(T)`, `T fromArgument(const Argument&)` as static members of
-// ArgumentCodec<T>. <troupe/net_argument.h> has them for sockets.
+// ArgumentCodec<T>. <troupe/net_argument.h> has them for sockets, <troupe/shared.h> for memory.
 template <class T>
 struct ArgumentCodec;
 

@@ -3,6 +3,7 @@
 // Threads: the actor's event loop.
 #pragma once
 
+#include <troupe/logger.h>
 #include <troupe/ref.h>
 #include <troupe/supervisor_ref.h>
 #include <troupe/task.h>
@@ -77,6 +78,8 @@ class Self {
   ActorId id() const;
   // Counts the processes that this actor has had, this one included, from 1.
   std::uint32_t generation() const;
+  // Lines for the app's log, with this actor's path.
+  Logger log() const { return Logger(path()); }
 
   // The actor of that name: "/shop/till" by its path, "till" by its name in the scope of the own supervisor, then of that one's
   // supervisor, and so on, at last by an app-wide name.

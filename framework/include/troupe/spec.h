@@ -193,7 +193,7 @@ struct PoolSpec {
   unsigned size = 0;
   // Hot spares (ChildSpec::spares) that any of the workers may need.
   unsigned spares = 0;
-  unsigned maxRestarts = 10;
+  unsigned maxRestarts = 10;  // deaths with a message in hand do not count: onCrash ends those
   Duration within = std::chrono::seconds(1);
   // Of each worker:
   Restart restart = Restart::permanent;

@@ -74,7 +74,7 @@ class SupervisorRef {
   SupervisorRef within(Duration deadline) const;
 
   // Starts one more instance of a template, with these arguments after those given to each(): numbers, bool, text, Ref,
-  // net::Stream, net::Listener. Sockets move into the new process.
+  // net::Stream, net::Listener, Shared<T>, SharedBlock. Streams move into the new process.
   template <class... Args>
   Task<StartedChild> start(std::string templateId, Args... args) const {
     return startInstance(std::move(templateId), ArgumentList::of(std::move(args)...));

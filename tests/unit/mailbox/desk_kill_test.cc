@@ -85,7 +85,10 @@ TEST(DeskKill, NoMessageIsLostOrSeenTwiceWhenItsReaderIsKilledAtAnyInstruction) 
     child.kill(SIGKILL);
     EXPECT_EQ(WTERMSIG(child.wait()), SIGKILL);
     ++kills;
+    const bool inTheDeadsHands = anyInHand(memory);
     const Settlement settlement = settle(memory);
+    EXPECT_EQ(inTheDeadsHands, !settlement.dropped.empty());
+    EXPECT_FALSE(anyInHand(memory)) << "it was dealt with";
     EXPECT_EQ(settlement.dropped.size(), settlement.calls.size());
     for (const CallInHand& call : settlement.calls) {
       ASSERT_LT(call.call, kMessages);

@@ -17,7 +17,7 @@ class ClientRequestsTest : public DirectoryFixture {
   std::vector<std::byte> bytesFor(const FillRequest& fill) {
     capnp::MallocMessageBuilder message;
     fill(message.initRoot<ClientRequest>());
-    return requests_.answer(wire::flatBytes(message), "::1");
+    return requests_.answer(wire::flatBytes(message), "::1").packet;
   }
   std::unique_ptr<wire::FlatMessage> ask(const FillRequest& fill) {
     const auto bytes = bytesFor(fill);
@@ -39,7 +39,7 @@ class ClientRequestsTest : public DirectoryFixture {
 
   mailbox::DeadLetters letters_{1'000'000};
   bool stopped_ = false;
-  ClientRequests requests_{directory_, letters_, [this] { stopped_ = true; }};
+  ClientRequests requests_{directory_, letters_, {.stopApp = [this] { stopped_ = true; }}};
 };
 
 TEST_F(ClientRequestsTest, ActorsComeInTheOrderOfTheirPathsWithTheirState) {
@@ -141,7 +141,7 @@ TEST_F(ClientRequestsTest, ARequestToNoSupervisorFailsTowardsTheClient) {
                 request.getManage().setStop("b");
               }).empty());
   ASSERT_EQ(sent_.size(), 1U);
-  const wire::FlatMessage answer(ClientRequests::answerOf(sent_[0]));
+  const wire::FlatMessage answer(ClientRequests::answerOf(sent_[0]).packet);
   EXPECT_TRUE(answer.root<ClientAnswer>().isFailed());
 }
 
@@ -159,6 +159,50 @@ TEST_F(ClientRequestsTest, TheAppCanBeStopped) {
 TEST_F(ClientRequestsTest, BytesThatAreNoRequestThrow) {
   EXPECT_THROW(requests_.answer(std::vector<std::byte>(3, std::byte{1}), "::1"), kj::Exception);
   EXPECT_THROW(requests_.answer(std::vector<std::byte>(800, std::byte{0xff}), "::1"), kj::Exception);
+}
+
+TEST_F(ClientRequestsTest, AHelloToAnAppWithoutAKeyIsAnsweredByNoChallenge) {
+  const auto answer = ask([](ClientRequest::Builder request) { request.initHello(32); });
+  EXPECT_TRUE(answer->root<ClientAnswer>().isChallenge());
+  EXPECT_EQ(answer->root<ClientAnswer>().getChallenge().size(), 0U);
+}
+
+TEST_F(ClientRequestsTest, TheSchemaOfAnUnknownInterfaceIsNotThere) {
+  const Error error = refusal([](ClientRequest::Builder request) { request.initSchema().setInterface(7); });
+  EXPECT_EQ(error.kind(), ErrorKind::gone);
+}
+
+TEST_F(ClientRequestsTest, ATapGivesItsOtherEndToTheActor) {
+  const Given a = claim("/a");
+  say("/", [&](wire::Control::Builder root) {
+    auto started = root.initStarted();
+    started.setActor(a.id);
+    started.setGeneration(a.generation);
+    started.setPid(4711);
+  });
+
+  capnp::MallocMessageBuilder message;
+  message.initRoot<ClientRequest>().setTap("/a");
+  const ClientReply reply = requests_.answer(wire::flatBytes(message), "::1");
+
+  ASSERT_EQ(sent_.size(), 1U);
+  EXPECT_TRUE(sent_[0]->isTap());
+  EXPECT_STREQ(sent_[0]->getTo().cStr(), "/a");
+  EXPECT_TRUE(reply.descriptor.valid());
+  const std::vector<std::byte> shown(8);
+  EXPECT_EQ(os::sendOn(sent_[0].take(0).get(), shown), os::ChannelState::done);
+  os::ChannelMessage received;
+  EXPECT_EQ(os::receiveFrom(reply.descriptor.get(), received), os::ChannelState::done);
+}
+
+TEST_F(ClientRequestsTest, WhoHasNoProcessOrNoMessagesCannotBeTapped) {
+  claimSupervisor("/s");
+  const Given a = claim("/a");
+  EXPECT_EQ(refusal([](ClientRequest::Builder request) { request.setTap("/s"); }).kind(), ErrorKind::invalid);
+  EXPECT_EQ(refusal([](ClientRequest::Builder request) { request.setTap("/x"); }).kind(), ErrorKind::gone);
+  capnp::MallocMessageBuilder message;
+  message.initRoot<ClientRequest>().setTap("/a");
+  EXPECT_FALSE(requests_.answer(wire::flatBytes(message), "::1").descriptor.valid()) << "not started yet";
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <csignal>
 #include <cstring>
 #include <new>
 
@@ -87,6 +88,65 @@ TEST(SharedMemory, AMappingMoves) {
 
   EXPECT_STREQ(static_cast<const char*>(first.data()), "hello");
   EXPECT_EQ(first.bytes(), kBytes);
+}
+
+TEST(SharedMemory, IsOpenedFromAProcessThatHasIt) {
+  Fd memory = makeSharedMemory("given", kBytes);
+  const Mapping mapping(memory, kBytes);
+  std::strcpy(static_cast<char*>(mapping.data()), "hello");
+  const int number = memory.get();
+  {
+    const auto opened = openMemoryOf(::getpid(), number, false);
+    ASSERT_TRUE(opened);
+    EXPECT_STREQ(static_cast<const char*>(Mapping(*opened, kBytes).data()), "hello");
+    const auto readOnly = openMemoryOf(::getpid(), number, true);
+    ASSERT_TRUE(readOnly);
+    EXPECT_TRUE(isReadOnly(*readOnly));
+    EXPECT_FALSE(isReadOnly(*opened));
+    EXPECT_THROW(Mapping(*readOnly, kBytes), Error);
+    EXPECT_STREQ(static_cast<const char*>(Mapping::readOnly(*readOnly, kBytes).data()), "hello");
+  }
+  EXPECT_FALSE(openMemoryOf(::getpid(), 0, false)) << "something else";
+  memory.reset();
+  EXPECT_FALSE(openMemoryOf(::getpid(), number, false));
+  test::Child child([] { return 0; });
+  const pid_t ended = child.pid();
+  child.wait();
+  EXPECT_FALSE(openMemoryOf(ended, 3, false));
+}
+
+TEST(SharedMemory, AReadOnlyMappingIsNotWrittenTo) {
+  const Fd memory = makeSharedMemory("seen", kBytes);
+  test::Child child([&] {
+    const Mapping mapping = Mapping::readOnly(memory, kBytes);
+    ::signal(SIGSEGV, [](int) { ::_exit(77); });
+    *static_cast<volatile char*>(mapping.data()) = 1;
+    return 0;
+  });
+  EXPECT_EQ(child.exitCode(), 77);
+}
+
+TEST(SharedMemory, AMappingThatIsKeptFromForksIsNotThere) {
+  const Fd memory = makeSharedMemory("mine", kBytes);
+  Mapping mapping(memory, kBytes);
+  mapping.keepFromForks();
+  test::Child child([&] {
+    ::signal(SIGSEGV, [](int) { ::_exit(77); });
+    return static_cast<int>(*static_cast<volatile char*>(mapping.data()));
+  });
+  EXPECT_EQ(child.exitCode(), 77);
+}
+
+TEST(SharedMemoryLock, OfOneByteLeavesTheOthers) {
+  const Fd memory = makeSharedMemory("desk", kBytes);
+  Fd other = openSharedMemory(memory);
+  ASSERT_TRUE(tryLockByte(other, 1'000'000));
+  EXPECT_FALSE(tryLockByte(memory, 1'000'000));
+  EXPECT_TRUE(byteLockedByAnother(memory, 1'000'000));
+  EXPECT_FALSE(byteLockedByAnother(memory, 1'000'001));
+  EXPECT_TRUE(tryLockByte(memory, 1'000'001));
+  other.reset();
+  EXPECT_FALSE(byteLockedByAnother(memory, 1'000'000));
 }
 
 TEST(SharedMemoryLock, BelongsToAnOpenDescription) {

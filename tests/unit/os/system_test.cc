@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <csignal>
+#include <limits>
 
 #include "os/limits.h"
 #include "os/signals.h"
@@ -30,6 +31,14 @@ TEST(SignalQueue, WhatItNeverHandedOutDoesNotStrikeWhenItGoes) {
   sigset_t blocked;
   ::sigprocmask(SIG_SETMASK, nullptr, &blocked);
   EXPECT_FALSE(sigismember(&blocked, SIGUSR1));
+}
+
+TEST(Limits, WhatMemoryIsToBeHadIsReadFromTheSystem) {
+  EXPECT_EQ(obtainableOf("MemTotal:  9 kB\nMemAvailable:    5 kB\nSwapTotal: 8 kB\nSwapFree:   2 kB\n"),
+            std::size_t{7} << 10);
+  EXPECT_EQ(obtainableOf("nothing of it"), std::numeric_limits<std::size_t>::max());
+  EXPECT_GT(obtainableMemory(), std::size_t{1} << 20);
+  EXPECT_LT(obtainableMemory(), std::size_t{1} << 50);
 }
 
 TEST(Limits, TheDescriptorLimitIsRaisedToTheHardOne) {

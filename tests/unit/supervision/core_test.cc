@@ -4,6 +4,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 namespace troupe::supervision::test {
 namespace {
 
@@ -357,6 +359,29 @@ TEST(SupervisionCore, ALowerLimitCountsWhatHasBeenSpent) {
   EXPECT_TRUE(sim.ok(sim.change({.flags = SupervisorSpec{.maxRestarts = 2, .within = 10s}, .children = {}})));
   sim.end("a", crash());
   EXPECT_TRUE(sim.finished());
+}
+
+TEST(SupervisionCore, RestartsWhoseCauseIsAMessageCountForNothing) {
+  Core core("pool", {.maxRestarts = 1, .within = 10s}, {child("a")});
+  core.begin({});
+  Incarnation incarnation = 1;
+  core.ready({}, 1, incarnation, Core::Outcome::started);
+  for (; incarnation < 10; ++incarnation) {
+    const Actions actions = core.ended({}, 1, incarnation, crash(), Core::Cause::message);
+    const auto reports = [&](const Action& each) {
+      const auto* const report = std::get_if<Report>(&each);
+      return report != nullptr && toString(*report) ==
+                                      "supervisor \"pool\": restarting \"a\" (killed by SIGSEGV), "
+                                      "which had a message in hand";
+    };
+    EXPECT_EQ(std::ranges::count_if(actions, reports), 1);
+    core.ready({}, 1, incarnation + 1, Core::Outcome::started);
+  }
+  core.ended({}, 1, incarnation++, crash());
+  EXPECT_FALSE(core.finished());
+  core.ready({}, 1, incarnation, Core::Outcome::started);
+  core.ended({}, 1, incarnation, crash());
+  EXPECT_TRUE(core.finished()) << "others count as ever";
 }
 
 TEST(SupervisionCore, AStoppedRetryLetsTheSupervisorsOwnStartGoOn) {
