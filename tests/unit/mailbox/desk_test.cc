@@ -15,6 +15,7 @@
 
 #include "mailbox/settle.h"
 #include "os/packet_pipe.h"
+#include "tests/support/sanitized.h"
 #include "tests/unit/wire/messages.h"
 
 namespace troupe::mailbox {
@@ -394,15 +395,14 @@ TEST_F(DeskTest, EachPacketWithoutMessagesIsReported) {
   EXPECT_EQ(handle(), "-");
   EXPECT_EQ(desk_->malformedPackets(), 10U);
 }
-
 // Whatever lies there, the root settles it, and a successor comes to an end with it.
 TEST_F(DeskTest, OfAnyMemoryIsSurvived) {
   die();
   std::mt19937 random(7);
   const Bytes good = packetOf({callOf(1), castOf("x"), callOf(2)});
-  // The rest of the log is no different.
-  constexpr std::size_t kWritten = offsetof(DeskMemory, log) + (std::size_t{64} << 10);
-  for (int round = 0; round < 2000; ++round) {
+  // The rest is no different.
+  constexpr std::size_t kWritten = offsetof(DeskMemory, log) + 65'536;
+  for (int round = 0; round < (tests::kSanitized ? 300 : 2000); ++round) {
     auto* words = reinterpret_cast<std::uint32_t*>(&memory());
     for (std::size_t i = 0; i < kWritten / 4; i += 1 + random() % 64)
       words[i] = random() % 3 == 0 ? 0 : random();
