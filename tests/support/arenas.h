@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sys/types.h>
+#include <troupe/self.h>
 
 #include <cstddef>
 
@@ -16,5 +17,7 @@ Arenas arenasOf(pid_t root);
 
 // All blocks are free, and only the first page of each arena takes memory.
 bool areEmpty(const Arenas& arenas);
+// In main: until they are.
+troupe::Task<> becomesEmpty(troupe::Self& self);
 
 }  // namespace tests

@@ -214,9 +214,7 @@ class Run {
     Board::shared().note("wake");
     co_await checkPasses();
     checkHandlings();
-    const pid_t root = ::getppid();
-    co_await until(self_, "the memory of all messages is given back",
-                   [root] { return areEmpty(arenasOf(root)); });
+    co_await becomesEmpty(self_);
   }
 
  private:

@@ -97,12 +97,6 @@ class BlobActor final : public troupe::Actor<BlobActor, Blobs> {
   }
 };
 
-Task<> becomesEmpty(Self& self) {
-  const pid_t root = ::getppid();
-  co_await until(self, "the memory of all messages is given back",
-                 [root] { return areEmpty(arenasOf(root)); });
-}
-
 std::vector<std::string> numbers(int count) {
   std::vector<std::string> all;
   for (int i = 0; i < count; ++i) all.push_back(std::to_string(i));

@@ -129,9 +129,7 @@ TEST_F(UpgradeOfLargeMessages, ThatFailsLosesNothingOfWhatWaitsInItsSender) {
     std::vector<std::string> expected;
     for (std::uint32_t number = 1; number <= kCasts; ++number) expected.push_back(std::to_string(number));
     EXPECT_EQ(Board::shared().notesAfter("right "), expected);
-    const pid_t root = ::getppid();
-    co_await until(self, "the memory of all messages is given back",
-                   [root] { return areEmpty(arenasOf(root)); });
+    co_await becomesEmpty(self);
   });
 }
 
@@ -141,9 +139,7 @@ TEST_F(UpgradeOfLargeMessages, ThatSucceedsFreesWhatWaitsInTheOlderProcess) {
     co_await until(self, "one has no room", [] { return !Board::shared().notesAfter("waiting ").empty(); });
     co_await SupervisorRef("/").upgrade("pump", image);
     Board::shared().note("read");
-    const pid_t root = ::getppid();
-    co_await until(self, "the memory of all messages is given back",
-                   [root] { return areEmpty(arenasOf(root)); });
+    co_await becomesEmpty(self);
     EXPECT_EQ(Board::shared().notesAfter("wrong ").size(), 0U);
   });
 }
