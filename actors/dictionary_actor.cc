@@ -83,13 +83,13 @@ void DictionaryActor::get(GetParams in, GetResults out) {
 
 void DictionaryActor::put(PutParams in, PutResults out) {
   if (refuses(in, out)) return;
-  if (in.getValue().targetSize().capCount > 0) return out.refuse(noReferences("dictionary"));
   const std::string key = keyOf(in.getKey());
   if (in.getOnlyIf() && entries_.find(key) != in.getVersion()) return;
-  const auto value = flatten(in.getValue());
-  const std::size_t bytes = value.asBytes().size();
+  const GivenValue value(in.getValue(), "dictionary");
+  if (!value.refused().empty()) return out.refuse(value.refused());
+  const std::size_t bytes = value.bytes().size();
   if (!entries_.makeRoom(key, bytes)) return out.refuse(noRoom(bytes, entries_.bytes(), spec_.mostBytes));
-  out.setVersion(entries_.put(key, std::as_bytes(std::span(value.begin(), value.size()))));
+  out.setVersion(entries_.put(key, value.bytes()));
   changed();
 }
 

@@ -13,10 +13,6 @@ inline std::string otherType(const std::string& what) {
   return "the " + what + " is of other types than the caller takes it for";
 }
 
-inline std::string noReferences(const std::string& what) {
-  return "a value with references to actors can't be put into a " + what;
-}
-
 inline std::string noRoom(std::size_t bytes, std::size_t taken, std::size_t most) {
   return "no room for " + std::to_string(bytes) + " bytes: what it holds takes " + std::to_string(taken) +
          " of " + std::to_string(most);

@@ -13,16 +13,53 @@
 #include <functional>
 #include <limits>
 #include <span>
+#include <string>
 
 namespace troupe::actors {
 
-// Both must have been checked: these trust what they read.
-inline kj::Array<capnp::word> flatten(capnp::AnyPointer::Reader value) {
-  capnp::MallocMessageBuilder message(static_cast<unsigned>(value.targetSize().wordCount + 1));
-  message.setRoot(value);
-  return capnp::messageToFlatArray(message);
-}
+// A value that is given to be kept, in one piece; or why it can't be kept.
+class GivenValue {
+ public:
+  // `what` is to keep it: "queue".
+  GivenValue(capnp::AnyPointer::Reader value, const std::string& what) {
+    if (value.targetSize().capCount > 0) {
+      refused_ = "a value with references to actors can't be put into a " + what;
+      return;
+    }
+    capnp::MallocMessageBuilder message(static_cast<unsigned>(value.targetSize().wordCount + 1));
+    message.setRoot(value);
+    words_ = capnp::messageToFlatArray(message);
+    if (isTooDeep()) {
+      refused_ = "a value of structs in structs, or lists, more than " + std::to_string(kDeepest) +
+                 " deep can't be put into a " + what;
+    }
+  }
 
+  // Empty where nothing speaks against it.
+  const std::string& refused() const { return refused_; }
+  std::span<const std::byte> bytes() const { return std::as_bytes(std::span(words_.begin(), words_.size())); }
+
+ private:
+  // A message may be 64 deep, and one that gives the value back has it some levels down.
+  static constexpr int kDeepest = 56;
+
+  bool isTooDeep() const {
+    try {
+      capnp::FlatArrayMessageReader message(
+          words_,
+          {.traversalLimitInWords = std::numeric_limits<std::uint64_t>::max(), .nestingLimit = kDeepest});
+      static_cast<void>(message.getRoot<capnp::AnyPointer>().targetSize());
+      return false;
+    } catch (const kj::Exception&) {
+      return true;
+    }
+  }
+
+  kj::Array<capnp::word> words_;
+  std::string refused_;
+};
+
+// Of bytes that were such a value's: it trusts them.
 inline void withValue(std::span<const std::byte> bytes,
                       const std::function<void(capnp::AnyPointer::Reader)>& use) {
   const kj::ArrayPtr<const capnp::word> words(reinterpret_cast<const capnp::word*>(bytes.data()),

@@ -12,14 +12,6 @@
 
 namespace troupe::actors {
 
-namespace {
-
-std::span<const std::byte> bytesOf(const kj::Array<capnp::word>& words) {
-  return std::as_bytes(std::span(words.begin(), words.size()));
-}
-
-}  // namespace
-
 ListActor::ListActor(const ListSpec& spec, std::uint64_t type)
     : spec_(spec), type_(type), table_(*this, spec.mostBytes), items_(table_, spec.mostBytes) {}
 
@@ -32,12 +24,6 @@ bool ListActor::refuses(const In& in, auto& out) const {
   if (in.getType() != type_) {
     out.refuse(otherType("list"));
     return true;
-  }
-  if constexpr (requires { in.getValue(); }) {
-    if (in.getValue().targetSize().capCount > 0) {
-      out.refuse(noReferences("list"));
-      return true;
-    }
   }
   return false;
 }
@@ -53,8 +39,9 @@ void ListActor::insert(InsertParams in, InsertResults out) {
   if (refuses(in, out)) return;
   const std::uint64_t at = in.getAtEnd() ? items_.size() : in.getAt();
   if (at > items_.size() && refusesIndex("inserting at", at, out)) return;
-  const auto content = flatten(in.getValue());
-  const auto bytes = bytesOf(content);
+  const GivenValue value(in.getValue(), "list");
+  if (!value.refused().empty()) return out.refuse(value.refused());
+  const auto bytes = value.bytes();
   if (!items_.hasRoom(bytes.size())) return out.refuse(noRoom(bytes.size(), items_.bytes(), spec_.mostBytes));
   items_.insert(at, bytes);
   out.setAt(at);
@@ -67,8 +54,9 @@ void ListActor::get(GetParams in, GetResults out) {
 
 void ListActor::set(SetParams in, SetResults out) {
   if (refuses(in, out) || refusesIndex("setting", in.getAt(), out)) return;
-  const auto content = flatten(in.getValue());
-  const auto bytes = bytesOf(content);
+  const GivenValue value(in.getValue(), "list");
+  if (!value.refused().empty()) return out.refuse(value.refused());
+  const auto bytes = value.bytes();
   if (!items_.hasRoom(bytes.size(), in.getAt()))
     return out.refuse(noRoom(bytes.size(), items_.bytes(), spec_.mostBytes));
   items_.set(in.getAt(), bytes);

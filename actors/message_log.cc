@@ -134,12 +134,12 @@ void MessageLog::append(std::span<const std::byte> bytes) {
 
 bool MessageLog::write(capnp::AnyPointer::Reader value, const Caller& from, std::int64_t wait,
                        Results<WriteAnswer>& out) {
-  if (value.targetSize().capCount > 0) {
-    out.refuse(noReferences(what_));
+  const GivenValue given(value, what_);
+  if (!given.refused().empty()) {
+    out.refuse(given.refused());
     return false;
   }
-  const auto words = flatten(value);
-  const auto bytes = std::as_bytes(std::span(words.begin(), words.size()));
+  const auto bytes = given.bytes();
   if (bytes.size() + kBytesOfMessage > limits_.bytes) {
     out.refuse(noRoom(bytes.size(), 0, limits_.bytes));
     return false;

@@ -131,27 +131,26 @@ bool QueueActor::refusesWait(auto& out) const {
 void QueueActor::put(PutParams in, PutResults out) {
   if (refusesType(in.getType(), out)) return;
   if (counts_->closed != 0) return out.refuse("the queue is closed");
-  if (in.getItem().targetSize().capCount > 0)
-    return out.refuse("an item with references to actors can't be put into a queue");
   const bool waits = !hasRoom() || !putting_.empty();
   if (waits && in.getWait() == 0) return out.setFull(true);
-  const auto content = flatten(in.getItem());
-  const std::size_t bytes = content.asBytes().size();
+  const GivenValue item(in.getItem(), "queue");
+  if (!item.refused().empty()) return out.refuse(item.refused());
+  const std::size_t bytes = item.bytes().size();
   const std::size_t taken = table_.bytes() - std::min(table_.bytes(), waitBytes());
   if (taken + bytes + 2 * kBytesOfOne > spec_.mostBytes)
     return out.refuse("no room for " + std::to_string(bytes) + " bytes: the items take " +
                       std::to_string(taken) + " of " + std::to_string(spec_.mostBytes));
   const Number number = newNumber();
-  table_.put(4 * number + 1, std::as_bytes(std::span(content.begin(), content.size())));
+  table_.put(4 * number + 1, item.bytes());
   if (!waits) {
     save(number, {});
     return serve();
   }
-  const Item item{
+  const Item waiting{
       .state = State::putting, .owner = caller(), .deadline = instantIn(in.getWait()), .put = out.later()};
-  save(number, item);
-  parties_.watch(item.owner);
-  wake(item.deadline);
+  save(number, waiting);
+  parties_.watch(waiting.owner);
+  wake(waiting.deadline);
 }
 
 void QueueActor::get(GetParams in, GetResults out) {

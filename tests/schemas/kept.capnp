@@ -8,3 +8,5 @@ struct Journal {
   lines @0 :List(Text);
   sum   @1 :Int64;
 }
+
+struct Nest { inner @0 :Nest; }
