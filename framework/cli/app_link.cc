@@ -18,8 +18,7 @@ namespace {
 
 // That it can't be attached to.
 Failure failureOf(const Error& error) {
-  const bool silent =
-      error.kind() == ErrorKind::gone || error.kind() == ErrorKind::timedOut || error.systemError() == EAGAIN;
+  const bool silent = error.kind() == ErrorKind::gone || error.kind() == ErrorKind::timedOut;
   return {silent ? ExitCode::noAnswer : ExitCode::noApp, error.message()};
 }
 

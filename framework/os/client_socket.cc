@@ -168,6 +168,10 @@ Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds p
   ::setsockopt(made.get(), SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
   const int error = tryToConnect(made, socket);
   if (error == ECONNREFUSED || error == ENOENT) return {};
+  if (error == EAGAIN)
+    throw Error(ErrorKind::timedOut, "cannot connect to " + socket.path +
+                                         ": nobody has taken the connection in within " + std::to_string(ms) +
+                                         " ms");
   if (error != 0) throw Error::system("cannot connect to " + socket.path, error);
   setNonBlocking(made.get());
   return made;

@@ -7,7 +7,7 @@
 // A socket appears under its name when it can be connected to, and refuses connections from its owner's death on, however
 // that dies: so one that refuses is stale, and may be removed by anybody who sees it.
 //
-// Errors:  system, invalid; naming the path.
+// Errors:  system, invalid, timedOut; naming the path.
 // Threads: one user at a time.
 #pragma once
 
@@ -47,7 +47,7 @@ std::vector<ClientSocket> clientSockets(const std::string& folder);
 ClientSocket clientSocketCalled(const std::string& name);
 
 // A connection, non-blocking. Not valid where nobody answers any more. While others wait to be taken in it blocks, for `patience`
-// at most. Errors: system (no permission; EAGAIN, it was not taken in).
+// at most. Errors: timedOut (it was not taken in); system (no permission).
 Fd connectToClientSocket(const ClientSocket& socket, std::chrono::milliseconds patience);
 // Until there is something to read, or `limit` is over; negative: no limit.
 void waitReadable(int fd, std::chrono::milliseconds limit);

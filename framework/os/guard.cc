@@ -11,26 +11,15 @@
 
 #include "os/channel.h"
 #include "os/guard_process.h"
+#include "os/process.h"
 
 namespace troupe::os {
-
-namespace {
-
-std::vector<char*> pointersInto(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& one : strings) result.push_back(one.data());
-  result.push_back(nullptr);
-  return result;
-}
-
-}  // namespace
 
 Guard startGuarded(const GuardedCommand& command, const std::string& title) {
   auto [mine, guards] = makeChannel();
   GuardedCommand copy = command;
-  const auto argv = pointersInto(copy.arguments);
-  const auto environment = pointersInto(copy.environment);
+  const auto argv = pointersTo(copy.arguments);
+  const auto environment = pointersTo(copy.environment);
   const GuardPlan plan{.title = title,
                        .arguments = argv.data(),
                        .environment = environment.data(),

@@ -100,14 +100,6 @@ void takeNoInput() {
   if (null != STDIN_FILENO) ::close(null);
 }
 
-std::vector<char*> pointersTo(std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (std::string& one : strings) result.push_back(one.data());
-  result.push_back(nullptr);
-  return result;
-}
-
 }  // namespace
 
 unsigned forksSoFar() {
@@ -181,6 +173,14 @@ int execAgain(const Fd& image, const std::vector<std::string>& arguments,
   if (errno != ENOENT || ::fcntl(image.get(), F_SETFD, 0) < 0) return errno;
   ::fexecve(image.get(), argv.data(), envp.data());
   return errno;
+}
+
+std::vector<char*> pointersTo(std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  result.reserve(strings.size() + 1);
+  for (std::string& one : strings) result.push_back(one.data());
+  result.push_back(nullptr);
+  return result;
 }
 
 std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra) {

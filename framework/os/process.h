@@ -51,6 +51,8 @@ Fd openProgram(const std::string& file);
 int execAgain(const Fd& image, const std::vector<std::string>& arguments,
               const std::vector<std::pair<std::string, std::string>>& extra, std::span<const int> keep);
 
+// What exec takes: to the texts, which must stay, and nullptr at the end.
+std::vector<char*> pointersTo(std::vector<std::string>& strings);
 // The environment of this process as "NAME=value", with `extra` instead of variables of the same name.
 std::vector<std::string> environmentWith(const std::vector<std::pair<std::string, std::string>>& extra);
 

@@ -101,10 +101,14 @@ std::string limitText(milliseconds limit) {
                                    : std::to_string(limit.count()) + " ms";
 }
 
-os::Fd attachTo(const os::ClientSocket& app, const ClientKey& key, Limit limit) {
-  const Errand errand{.what = "attaching to the app " + app.title(), .limit = limit};
-  const Until until = after(limit);
-  os::Fd connection = os::connectToClientSocket(app, limit.value_or(kConnecting));
+namespace {
+
+Errand attaching(const os::ClientSocket& app, Limit limit) {
+  return {.what = "attaching to the app " + app.title(), .limit = limit};
+}
+
+os::Fd attach(const os::ClientSocket& app, const ClientKey& key, const Errand& errand, Until until) {
+  os::Fd connection = os::connectToClientSocket(app, until ? left(until, app, errand) : kConnecting);
   if (!connection.valid()) throw Error::gone("the app " + app.title() + " has ended", {});
   try {
     if (!key.secret.empty()) prove(connection.get(), app, key, errand, until);
@@ -115,15 +119,23 @@ os::Fd attachTo(const os::ClientSocket& app, const ClientKey& key, Limit limit) 
   return connection;
 }
 
-ClientLink::ClientLink(os::ClientSocket app, const ClientKey& key, Limit limit)
-    : app_(std::move(app)), connection_(attachTo(app_, key, limit)), reader_(kLargestAnswer) {
-  openSession(limit);
+}  // namespace
+
+os::Fd attachTo(const os::ClientSocket& app, const ClientKey& key, Limit limit) {
+  return attach(app, key, attaching(app, limit), after(limit));
 }
 
-void ClientLink::openSession(Limit limit) {
-  const Errand errand{.what = "attaching to the app " + app_.title(), .limit = limit};
+ClientLink::ClientLink(os::ClientSocket app, const ClientKey& key, Limit limit)
+    : app_(std::move(app)), reader_(kLargestAnswer) {
+  const Errand errand = attaching(app_, limit);
+  const Until until = after(limit);
+  connection_ = attach(app_, key, errand, until);
+  openSession(errand, until);
+}
+
+void ClientLink::openSession(const Errand& errand, Until until) {
   try {
-    const auto opened = ask(connection_.get(), app_, errand, after(limit),
+    const auto opened = ask(connection_.get(), app_, errand, until,
                             [](ClientRequest::Builder request) { request.setSession(); });
     mostBytes_ = opened->root<ClientAnswer>().getOpened();
   } catch (const kj::Exception& exception) {

@@ -57,7 +57,7 @@ class ClientLink {
 
  private:
   using Until = std::optional<std::chrono::steady_clock::time_point>;
-  void openSession(Limit limit);
+  void openSession(const Errand& errand, Until until);
   void send(std::vector<std::byte> request, const Errand& errand, Until until);
   void passOver(const Errand& errand);
   Answer receive(const Errand& errand, Until until);

@@ -48,11 +48,6 @@ std::size_t sharedKiBOf(pid_t pid) {
   return sum;
 }
 
-bool fits(const Footprint& now, const Footprint& before) {
-  return now.processes <= before.processes && now.descriptors <= before.descriptors + kDescriptorsUnderWay &&
-         now.rootKiB <= before.rootKiB + kRootKiB && now.sharedKiB <= before.sharedKiB + kSharedKiB;
-}
-
 // The processes that were killed last, by the ids of the children: their supervisor may not know yet.
 using Killed = std::map<std::string, int>;
 
@@ -76,10 +71,8 @@ Task<> expectNoLeak(Self& self, Footprint before) {
     co_await self.sleepFor(10ms);
     now = footprintOf(rootPid());
   }
-  EXPECT_LE(now.processes, before.processes) << describe(processesBelow(rootPid()));
-  EXPECT_LE(now.descriptors, before.descriptors + kDescriptorsUnderWay);
-  EXPECT_LE(now.rootKiB, before.rootKiB + kRootKiB);
-  EXPECT_LE(now.sharedKiB, before.sharedKiB + kSharedKiB);
+  EXPECT_TRUE(fits(now, before)) << describe(now) << "; before: " << describe(before) << '\n'
+                                 << describe(processesBelow(rootPid()));
 }
 
 }  // namespace
@@ -93,6 +86,17 @@ Footprint footprintOf(pid_t root) {
           .descriptors = descriptorsOf(root),
           .rootKiB = memoryOf(root).anonymousKiB,
           .sharedKiB = sharedKiBOf(root)};
+}
+
+bool fits(const Footprint& now, const Footprint& before) {
+  return now.processes <= before.processes && now.descriptors <= before.descriptors + kDescriptorsUnderWay &&
+         now.rootKiB <= before.rootKiB + kRootKiB && now.sharedKiB <= before.sharedKiB + kSharedKiB;
+}
+
+std::string describe(const Footprint& footprint) {
+  return std::to_string(footprint.processes) + " processes, " + std::to_string(footprint.descriptors) +
+         " descriptors and " + std::to_string(footprint.rootKiB) + " KiB of the root, " +
+         std::to_string(footprint.sharedKiB) + " KiB shared";
 }
 
 unsigned mostKills(unsigned kills) { return std::min(kills, fromEnvironment("TROUPE_KILLS", kills)); }

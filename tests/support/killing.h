@@ -39,6 +39,9 @@ struct Footprint {
   std::size_t sharedKiB = 0;    // in what processes share, all of which the root has
 };
 Footprint footprintOf(pid_t root);
+// No more than before, but for what comes and goes.
+bool fits(const Footprint& now, const Footprint& before);
+std::string describe(const Footprint& footprint);
 
 // Of the process that is the root of this one's app.
 pid_t rootPid();

@@ -7,13 +7,16 @@
 #include "os/channel.h"
 #include "schemas/client.capnp.h"
 #include "tests/support/depot.h"
+#include "tests/support/killing.h"
 #include "wire/client_link.h"
 #include "wire/proof.h"
 
 namespace tests {
 namespace {
 
-constexpr unsigned kKills = 250;
+constexpr unsigned kKills = 1000;
+// After so many everything has been used once.
+constexpr unsigned kFirstKills = 50;
 
 // A client that calls and casts until it is killed.
 int runCustomer() {
@@ -128,6 +131,20 @@ TEST_F(AttachTest, AnAppThatHangsCostsNoMoreThanTheDeadline) {
   EXPECT_EQ(echoOf(a, "in time"), "in time") << "the late answer is passed over";
 }
 
+TEST_F(AttachTest, AttachingToAnAppThatHangsCostsNoMoreThanTheDeadline) {
+  const auto depot = openDepot();
+
+  depot->signal(SIGSTOP);
+  std::vector<troupe::Error> errors;
+  // The first wait to be answered, those after them to be taken in.
+  for (int i = 0; i < 40; ++i) errors.push_back(failureOf([] { Client::attach("depot", {.within = 10ms}); }));
+  depot->signal(SIGCONT);
+
+  for (const auto& error : errors) EXPECT_EQ(error.kind(), ErrorKind::timedOut) << error.what();
+  expectError(errors.front(), ErrorKind::timedOut, "has not answered within 10 ms");
+  EXPECT_EQ(echoOf(Client::attach("depot").find<Puppet>("/a"), "hello"), "hello");
+}
+
 TEST_F(AttachTest, ACastWaitsUntilThereIsRoomForIt) {
   const auto depot = openDepot();
   const auto client = Client::attach("depot");
@@ -148,29 +165,38 @@ TEST_F(AttachTest, ACastWaitsUntilThereIsRoomForIt) {
   EXPECT_EQ(a.within(60s).who()->getHandled(), sent + 2) << "the one that waited was not lost";
 }
 
-TEST_F(AttachTest, CastsThatFindNoRoomHoldUpNobodyElseAndNoEnd) {
-  const auto depot = openDepot();
-  auto client = std::make_unique<Client>(Client::attach("depot"));
-  const auto a = client->find<Puppet>("/a");
-  const auto b = client->find<Puppet>("/b");
-  const pid_t pid = pidOf("/a");
-  const std::string note(2000, 'x');
+namespace {
 
-  ::kill(pid, SIGSTOP);
+// The errors of casts to `to`, which takes none, until so many were in vain; they are more than a session has open at a time.
+unsigned castInVain(const ClientRef<Puppet>& to, unsigned most) {
+  const std::string note(2000, 'x');
   unsigned inVain = 0;
-  // More than a session has open at a time.
-  for (unsigned i = 0; i < 100'000 && inVain < 80; ++i) {
-    const auto error = failureOf([&] {
-      a.within(10ms).note(note);
-      throw troupe::Error(ErrorKind::refused, "");
-    });
-    if (error.kind() == ErrorKind::timedOut) ++inVain;
+  for (unsigned i = 0; i < 100'000 && inVain < most; ++i) {
+    try {
+      to.within(10ms).note(note);
+    } catch (const troupe::Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::timedOut) << error.what();
+      ++inVain;
+    }
   }
-  EXPECT_EQ(inVain, 80U);
-  EXPECT_EQ(echoOf(b, "hello"), "hello");
-  client.reset();
-  EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); })) << "it ends though the actor hangs";
+  return inVain;
+}
+
+}  // namespace
+
+TEST_F(AttachTest, CastsThatFindNoRoomHoldUpNobodyElse) {
+  const auto depot = openDepot();
+  pid_t pid = 0;
+  {
+    const auto client = Client::attach("depot");
+    const auto a = client.find<Puppet>("/a");
+    pid = pidOf("/a");
+    ::kill(pid, SIGSTOP);
+    EXPECT_EQ(castInVain(a, 80), 80U);
+    EXPECT_EQ(echoOf(client.find<Puppet>("/b"), "hello"), "hello");
+  }
   ::kill(pid, SIGCONT);
+  EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); })) << "all is delivered";
 }
 
 TEST_F(AttachTest, LargeMessagesGoBothWaysAndOneThatIsTooLargeIsRefused) {
@@ -191,12 +217,26 @@ TEST_F(AttachTest, LargeMessagesGoBothWaysAndOneThatIsTooLargeIsRefused) {
 
 // --- Deaths ---
 
+namespace {
+
+void expectNoMoreThan(const Footprint& before, Program& depot) {
+  EXPECT_TRUE(depot.waitUntil([&] { return fits(footprintOf(depot.pid()), before); }))
+      << describe(footprintOf(depot.pid())) << "; before: " << describe(before);
+}
+
+}  // namespace
+
 TEST_F(AttachTest, AClientThatIsKilledAtAnyMomentLeavesNothing) {
   const auto depot = openDepot();
-  const std::size_t before = descriptorsOf(depot->pid());
-  const unsigned kills = std::min(fromEnvironment("TROUPE_KILLS", kKills), kKills);
+  const unsigned kills = mostKills(kKills);
+
+  Footprint before;
 
   for (unsigned i = 0; i < kills; ++i) {
+    if (i == kFirstKills) {
+      EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); }));
+      before = footprintOf(depot->pid());
+    }
     Program customer(ownPath(), {"customer"});
     // Also while it attaches.
     const bool waits = i % 4 != 0;
@@ -207,7 +247,7 @@ TEST_F(AttachTest, AClientThatIsKilledAtAnyMomentLeavesNothing) {
   }
 
   EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); }));
-  EXPECT_TRUE(depot->waitUntil([&] { return descriptorsOf(depot->pid()) <= before; }));
+  expectNoMoreThan(before, *depot);
   const auto client = Client::attach("depot");
   EXPECT_EQ(echoOf(client.find<Puppet>("a"), "hello"), "hello");
 }
@@ -216,10 +256,12 @@ TEST_F(AttachTest, WhileActorsAreKilledEveryCallEnds) {
   const auto depot = openDepot();
   const auto client = Client::attach("depot");
   const auto a = client.find<Puppet>("/a").within(60s);
-  const unsigned kills = std::min(fromEnvironment("TROUPE_KILLS", kKills), kKills);
+  const unsigned kills = mostKills(kKills);
   unsigned answered = 0;
+  Footprint before;
 
   for (unsigned killed = 0; killed < kills;) {
+    if (killed == kFirstKills) before = footprintOf(depot->pid());
     const auto actor = actors().at("/a");
     if (actor["pid"].number() > 0 && ::kill(static_cast<pid_t>(actor["pid"].number()), SIGKILL) == 0)
       ++killed;
@@ -233,6 +275,7 @@ TEST_F(AttachTest, WhileActorsAreKilledEveryCallEnds) {
     }
   }
   EXPECT_GT(answered, kills);
+  expectNoMoreThan(before, *depot);
 }
 
 TEST_F(AttachTest, TheDeathOfItsSessionCostsOneClient) {

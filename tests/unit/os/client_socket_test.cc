@@ -119,7 +119,8 @@ TEST_F(ClientSocketTest, WhereNobodyIsTakenInConnectingEndsInTime) {
       waiting.push_back(connectToClientSocket(socket, std::chrono::milliseconds(20)));
     FAIL();
   } catch (const Error& error) {
-    EXPECT_EQ(error.systemError(), EAGAIN);
+    EXPECT_EQ(error.kind(), troupe::ErrorKind::timedOut);
+    EXPECT_NE(error.message().find(socket.path), std::string::npos) << error.message();
   }
 }
 
