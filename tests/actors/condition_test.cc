@@ -128,6 +128,10 @@ TEST_F(ConditionTest, WhoIsNotifiedAndDiesPassesItOn) {
       const std::string victim = id;
       co_await killChild(self, victim);
     }
+    // Else it would be given to one whose end is not known yet, and the last be told that its holder died.
+    co_await becomes(self, condition, "only the last is left", [](const ConditionStatus& status) {
+      return status.waiting == 0 && status.locking == 1;
+    });
     co_await held.unlock();
     co_await until(self, "the last is notified", [] { return board().count("c notified") == 1; });
   });

@@ -255,13 +255,14 @@ TEST_F(ProgramKillsTest, NothingIsLeftNothingHangsAndNoLineIsWrongWhoeverIsKille
     const std::size_t descriptors = descriptorsOf(rootPid());
     const unsigned most = mostKills(kKills);
     std::mt19937 random(11);
-    for (unsigned kills = 0; kills < most;) {
+    // On, and not so fast that nothing ever runs, until one who used a command has seen its end.
+    for (unsigned kills = 0; kills < most || tally().runsOver == 0;) {
       const auto all = victims();
       if (!all.empty()) {
         kill(all[random() % all.size()].pid, SIGKILL);
         ++kills;
       }
-      co_await self.sleepFor(std::chrono::microseconds(random() % 3000));
+      co_await self.sleepFor(std::chrono::microseconds(random() % (kills < most ? 3'000 : 100'000)));
     }
     const unsigned echoed = tally().echoed;
     const unsigned counted = tally().counted;
@@ -272,7 +273,6 @@ TEST_F(ProgramKillsTest, NothingIsLeftNothingHangsAndNoLineIsWrongWhoeverIsKille
     co_await until(self, "they rest", rest);
     co_await until(self, "nothing is left of earlier runs", [] { return strays().empty(); });
     EXPECT_EQ(tally().wrong, 0U);
-    EXPECT_GT(tally().runsOver, 0U);
     const std::function<bool()> few = [=] { return descriptorsOf(rootPid()) <= descriptors + 8; };
     co_await until(self, "no more descriptors than before", few);
   });
