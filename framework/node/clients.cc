@@ -157,8 +157,15 @@ void Clients::answered(wire::ReceivedControl& message) {
       return;
     }
     sessions_.erase(session);
-    if (message->isManaged() && message->getManaged().isFailed())
-      return answer(number, ClientRequests::refusal(wire::read(message->getManaged().getFailed())));
+    if (message->isManaged() && message->getManaged().isFailed()) {
+      const Error why = wire::read(message->getManaged().getFailed());
+      // It may have begun to talk to the client, who would take this for an answer of its own.
+      if (why.kind() == ErrorKind::crashed && why.exitReason().kind != ExitKind::notStarted) {
+        clients_.erase(found);
+        return;
+      }
+      return answer(number, ClientRequests::refusal(why));
+    }
   }
   answer(number, ClientRequests::answerOf(message));
 }

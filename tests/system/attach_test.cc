@@ -7,34 +7,11 @@
 #include "os/channel.h"
 #include "schemas/client.capnp.h"
 #include "tests/support/depot.h"
-#include "tests/support/killing.h"
 #include "wire/client_link.h"
 #include "wire/proof.h"
 
 namespace tests {
 namespace {
-
-constexpr unsigned kKills = 1000;
-// After so many everything has been used once.
-constexpr unsigned kFirstKills = 50;
-
-// A client that calls and casts until it is killed.
-int runCustomer() {
-  const auto depot = Client::attach("depot");
-  const auto a = depot.find<Puppet>("/a");
-  std::puts("attached");
-  std::fflush(stdout);
-  const std::string large(100'000, 'x');
-  for (;;) {
-    try {
-      a.echo("hello");
-      a.note(large);
-      a.grow(200'000);
-    } catch (const troupe::Error&) {
-      // It is killed, too.
-    }
-  }
-}
 
 class AttachTest : public DepotTest {};
 
@@ -215,82 +192,6 @@ TEST_F(AttachTest, LargeMessagesGoBothWaysAndOneThatIsTooLargeIsRefused) {
   EXPECT_EQ(echoOf(a, "still there"), "still there");
 }
 
-// --- Deaths ---
-
-namespace {
-
-void expectNoMoreThan(const Footprint& before, Program& depot) {
-  EXPECT_TRUE(depot.waitUntil([&] { return fits(footprintOf(depot.pid()), before); }))
-      << describe(footprintOf(depot.pid())) << "; before: " << describe(before);
-}
-
-}  // namespace
-
-TEST_F(AttachTest, AClientThatIsKilledAtAnyMomentLeavesNothing) {
-  const auto depot = openDepot();
-  const unsigned kills = mostKills(kKills);
-
-  Footprint before;
-
-  for (unsigned i = 0; i < kills; ++i) {
-    if (i == kFirstKills) {
-      EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); }));
-      before = footprintOf(depot->pid());
-    }
-    Program customer(ownPath(), {"customer"});
-    // Also while it attaches.
-    const bool waits = i % 4 != 0;
-    EXPECT_TRUE(!waits || customer.waitForLine("attached")) << customer.errors();
-    customer.readFor(std::chrono::milliseconds(i % 7));
-    customer.signal(SIGKILL);
-    customer.waitForEnd();
-  }
-
-  EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); }));
-  expectNoMoreThan(before, *depot);
-  const auto client = Client::attach("depot");
-  EXPECT_EQ(echoOf(client.find<Puppet>("a"), "hello"), "hello");
-}
-
-TEST_F(AttachTest, WhileActorsAreKilledEveryCallEnds) {
-  const auto depot = openDepot();
-  const auto client = Client::attach("depot");
-  const auto a = client.find<Puppet>("/a").within(60s);
-  const unsigned kills = mostKills(kKills);
-  unsigned answered = 0;
-  Footprint before;
-
-  for (unsigned killed = 0; killed < kills;) {
-    if (killed == kFirstKills) before = footprintOf(depot->pid());
-    const auto actor = actors().at("/a");
-    if (actor["pid"].number() > 0 && ::kill(static_cast<pid_t>(actor["pid"].number()), SIGKILL) == 0)
-      ++killed;
-    for (int i = 0; i < 20; ++i) {
-      try {
-        a.echo("hello");
-        ++answered;
-      } catch (const troupe::Error& error) {
-        EXPECT_EQ(error.kind(), ErrorKind::crashed) << error.message();
-      }
-    }
-  }
-  EXPECT_GT(answered, kills);
-  expectNoMoreThan(before, *depot);
-}
-
-TEST_F(AttachTest, TheDeathOfItsSessionCostsOneClient) {
-  const auto depot = openDepot();
-  const auto one = Client::attach("depot");
-  const std::string first = sessions().at(0);
-  const auto two = Client::attach("depot");
-  const auto a = one.find<Puppet>("/a");
-
-  ::kill(pidOf(first), SIGKILL);
-
-  expectError(failureOf([&] { a.within(60s).echo("hello"); }), ErrorKind::gone, "has closed the connection");
-  EXPECT_EQ(echoOf(two.find<Puppet>("/a"), "hello"), "hello");
-}
-
 // --- The key ---
 
 TEST_F(AttachTest, WhoHasTheKeyIsServed) {
@@ -430,7 +331,4 @@ TEST_F(AttachTest, GarbageInASessionCostsOnlyTheOneWhoSendsIt) {
 }  // namespace
 }  // namespace tests
 
-int main(int argc, char** argv) {
-  if (argc > 1 && std::string_view(argv[1]) == "customer") return tests::runCustomer();
-  return tests::runDepotOrTests(argc, argv);
-}
+int main(int argc, char** argv) { return tests::runDepotOrTests(argc, argv); }
