@@ -19,18 +19,21 @@ constexpr std::size_t kRead = std::size_t{64} << 10;
 // So long after it was killed it is waited for: one that the kernel holds fast can't end.
 constexpr auto kTimeToDie = std::chrono::seconds(5);
 
+CommandOrder orderOf(const CommandSpec& spec) {
+  return {.argv = spec.argv,
+          .environment = spec.environment,
+          .inheritEnvironment = spec.inheritEnvironment,
+          .directory = spec.directory,
+          .errors = spec.errors};
+}
+
 class Communication {
  public:
   Communication(const CommandSpec& spec, const std::string& keeper, std::string input)
       : mostBytes_(spec.mostBytes),
         input_(std::move(input)),
         limit_(loop::currentLoop(), [this] { onTime(); }) {
-    const CommandOrder order{.argv = spec.argv,
-                             .environment = spec.environment,
-                             .inheritEnvironment = spec.inheritEnvironment,
-                             .directory = spec.directory,
-                             .errors = spec.errors};
-    command_ = Command::start(order, keeper,
+    command_ = Command::start(orderOf(spec), keeper,
                               {.started = {},
                                .readable = [this](Outlet outlet) { read(outlet, 1); },
                                .writable = [this] { write(); },
@@ -110,9 +113,7 @@ class Communication {
 Task<Finished> communicate(Self self, CommandSpec command, std::string input) {
   const std::string what =
       "running " + (command.argv.empty() ? "a command" : command.argv.front()) + " from " + self.path();
-  check(
-      CommandOrder{.argv = command.argv, .environment = command.environment, .directory = command.directory},
-      what);
+  check(orderOf(command), what);
   Communication communication(command, self.path(), std::move(input));
   co_await communication.over;
   if (const auto& failure = communication.failure()) throw *failure;
