@@ -29,13 +29,7 @@ using troupe::SupervisorRef;
 
 }  // namespace
 
-class ProgramKillsTest : public AppTest {
- protected:
-  void SetUp() override {
-    AppTest::SetUp();
-    EXPECT_TRUE(marked().empty());
-  }
-};
+class ProgramKillsTest : public CommandsTest {};
 
 TEST_F(ProgramKillsTest, WhatACommandLeavesBehindIsKilled) {
   runApp(

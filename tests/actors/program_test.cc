@@ -30,13 +30,7 @@ using troupe::SupervisorRef;
 
 }  // namespace
 
-class ProgramTest : public AppTest {
- protected:
-  void SetUp() override {
-    AppTest::SetUp();
-    EXPECT_TRUE(marked().empty());
-  }
-};
+class ProgramTest : public CommandsTest {};
 
 // --- Streams ---
 

@@ -6,9 +6,12 @@
 #include <fstream>
 #include <iterator>
 
-#include "tests/support/puppet.h"
-
 namespace tests {
+
+void CommandsTest::SetUp() {
+  AppTest::SetUp();
+  EXPECT_TRUE(marked().empty());
+}
 
 troupe::Environment theMark() {
   static const std::string value = "of the test program " + std::to_string(::getpid());

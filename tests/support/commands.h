@@ -7,7 +7,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/puppet.h"
+
 namespace tests {
+
+// No command is left of another test.
+class CommandsTest : public AppTest {
+ protected:
+  void SetUp() override;
+};
 
 // All that a test starts inherits it, and nothing else has it. To be asked for first in the test program itself.
 troupe::Environment theMark();
