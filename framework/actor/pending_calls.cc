@@ -11,24 +11,28 @@ namespace {
 
 constexpr unsigned kRepliesAtOnce = 64;
 
+PendingCalls::Words copyOf(std::span<const capnp::word> from) {
+  const auto* const first = reinterpret_cast<const std::uint64_t*>(from.data());
+  return {first, first + from.size()};
+}
+
+std::span<const capnp::word> wordsIn(const PendingCalls::Words& words) {
+  return {reinterpret_cast<const capnp::word*>(words.data()), words.size()};
+}
+
 // A reply with the memory that its readers look at.
 struct OwnedReply {
   OwnedReply(std::span<const capnp::word> from, std::shared_ptr<Bodies::Body> large)
-      : words(copyOf(from)), body(std::move(large)), message({words.begin(), words.size()}) {
+      : words(copyOf(from)), body(std::move(large)), message(wordsIn(words)) {
     if (body) message.attach(body->segments);
   }
-  static kj::Array<capnp::word> copyOf(std::span<const capnp::word> from) {
-    auto copy = kj::heapArray<capnp::word>(from.size());
-    std::memcpy(copy.begin(), from.data(), from.size_bytes());
-    return copy;
-  }
-  kj::Array<capnp::word> words;
+  PendingCalls::Words words;
   std::shared_ptr<Bodies::Body> body;
   wire::IncomingMessage message;
 };
 
 mailbox::Destination mailboxOf(const detail::PendingCall& call) {
-  return {.actor = call.callee, .lane = wire::Lane::mailbox};
+  return {.actor = call.callee.id(), .lane = wire::Lane::mailbox};
 }
 
 // The call that a large reply is for; 0, where it is none.
@@ -87,7 +91,7 @@ void PendingCalls::waitForRoom(const std::shared_ptr<detail::PendingCall>& call)
 
 void PendingCalls::placeAgain(const std::shared_ptr<detail::PendingCall>& call) {
   try {
-    outbox_.prepare(call->unsent, "calling " + call->method);
+    outbox_.prepare(call->unsent, "calling " + call->method());
   } catch (const Error& error) {
     return finish(call->id, std::nullopt, error);
   }
@@ -109,6 +113,7 @@ void PendingCalls::abandon(detail::PendingCall& call) {
     }
   }
   calls_.erase(call.id);
+  if (call.unsent.empty()) return;
   outbox_.letGoOf(call.unsent);
   outbox_.discard(std::exchange(call.unsent, {}));
 }
@@ -118,26 +123,29 @@ void PendingCalls::readReplies() { readSome(~0U); }
 void PendingCalls::readSome(unsigned most) {
   const auto alive = alive_;
   for (unsigned i = 0; i < most && *alive && !paused_; ++i) {
-    const os::PacketRead read = os::readPacket(lane_.get(), packet_.data());
+    if (!packet_) packet_ = std::make_unique<PacketMemory>();
+    const os::PacketRead read = os::readPacket(lane_.get(), packet_->bytes);
     if (read.state != os::PipeState::done) return crowd_.over();
     ++arrivals_;
-    wire::PacketView view;
-    const auto fault = wire::PacketView::parse(packet_.data(), read.bytes, view);
-    if (fault != wire::PacketFault::none) {
-      fault_("a packet of " + std::to_string(read.bytes) +
-             " bytes on the reply lane was dropped: " + toString(fault));
-      continue;
-    }
-    if (const auto packets = crowd_.came(view.header().sender); packets != 0)
-      os::makeRoom(lane_.get(), packets);
-    // A coroutine that goes on here may end up reading the lane again: the packet's words are copied first.
-    const auto words =
-        std::vector<std::byte>(packet_.begin(), packet_.begin() + static_cast<std::ptrdiff_t>(read.bytes));
-    wire::PacketView copy;
-    wire::PacketView::parse(words.data(), words.size(), copy);
-    for (unsigned message = 0; message < copy.messages() && *alive; ++message)
-      onMessage(copy.header().sender, copy.message(message));
+    // A coroutine that goes on here may end up reading the lane again: then into other memory.
+    auto packet = std::move(packet_);
+    handle({packet->bytes, read.bytes}, *alive);
+    if (*alive) packet_ = std::move(packet);
   }
+}
+
+// False in `alive` from when on this has gone.
+void PendingCalls::handle(std::span<const std::byte> packet, const bool& alive) {
+  wire::PacketView view;
+  const auto fault = wire::PacketView::parse(packet.data(), packet.size(), view);
+  if (fault != wire::PacketFault::none) {
+    return fault_("a packet of " + std::to_string(packet.size()) +
+                  " bytes on the reply lane was dropped: " + toString(fault));
+  }
+  if (const auto packets = crowd_.came(view.header().sender); packets != 0)
+    os::makeRoom(lane_.get(), packets);
+  for (unsigned message = 0; message < view.messages() && alive; ++message)
+    onMessage(view.header().sender, view.message(message));
 }
 
 void PendingCalls::pause() {
@@ -151,8 +159,7 @@ void PendingCalls::goOn() {
 }
 
 void PendingCalls::bodiesArrived() {
-  for (const Parked& parked : std::exchange(parked_, {}))
-    onMessage(parked.sender, {parked.words.begin(), parked.words.size()});
+  for (const Parked& parked : std::exchange(parked_, {})) onMessage(parked.sender, wordsIn(parked.words));
 }
 
 bool PendingCalls::isParked(std::uint64_t call) const {
@@ -165,10 +172,11 @@ void PendingCalls::onMessage(ActorId sender, std::span<const capnp::word> words)
   std::optional<Error> error;
   try {
     if (!bodies_.canOpen(sender, words)) {
-      parked_.push_back({sender, callOf(words), OwnedReply::copyOf(words)});
+      parked_.push_back({sender, callOf(words), copyOf(words)});
       return;
     }
-    const auto owned = std::make_shared<OwnedReply>(words, bodies_.open(sender, words));
+    const auto owned = std::allocate_shared<OwnedReply>(detail::FrameAllocator<OwnedReply>(), words,
+                                                        bodies_.open(sender, words));
     const wire::EnvelopeHead& head = owned->message.head();
     id = head.number;
     if (head.kind == wire::EnvelopeHead::result) {
@@ -192,16 +200,19 @@ void PendingCalls::onMessage(ActorId sender, std::span<const capnp::word> words)
   const auto found = calls_.find(id);
   if (found == calls_.end()) return;
   if (error && error->kind() == ErrorKind::refused) {
-    error = Error(ErrorKind::refused, found->second->method + " refused: " + error->message());
+    error = Error(ErrorKind::refused, found->second->method() + " refused: " + error->message());
   }
-  finish(id, std::move(reply), std::move(error));
+  finish(found->second, std::move(reply), std::move(error));
 }
 
 void PendingCalls::finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply,
                           std::optional<Error> error) {
   const auto found = calls_.find(id);
-  if (found == calls_.end()) return;
-  const auto call = found->second;
+  if (found != calls_.end()) finish(found->second, std::move(reply), std::move(error));
+}
+
+// A copy of the pointer: the one in the list goes.
+void PendingCalls::finish(Call call, std::optional<detail::ReplyMessage> reply, std::optional<Error> error) {
   const auto waiting = call->waiting;
   call->reply = std::move(reply);
   call->error = std::move(error);
@@ -215,13 +226,14 @@ void PendingCalls::failCall(std::uint64_t id, const ExitReason& reason, const st
   if (found == calls_.end() || isParked(id)) return;
   finish(id, std::nullopt,
          Error::crashed(
-             callee + " died with the call " + found->second->method + " in hand: " + reason.toString(),
+             callee + " died with the call " + found->second->method() + " in hand: " + reason.toString(),
              reason));
 }
 
 void PendingCalls::failCallee(ActorId callee, const Error& why) {
   readReplies();
-  fail([&](const detail::PendingCall& call) { return call.callee == callee && !isParked(call.id); }, why);
+  fail([&](const detail::PendingCall& call) { return call.callee.id() == callee && !isParked(call.id); },
+       why);
 }
 
 void PendingCalls::failAll(const Error& why) {
@@ -237,19 +249,15 @@ void PendingCalls::fail(const std::function<bool(const detail::PendingCall&)>& w
     const auto found = calls_.find(id);
     if (found == calls_.end()) continue;
     finish(id, std::nullopt,
-           Error::restored(why.kind(), "calling " + found->second->method + ": " + why.message(),
+           Error::restored(why.kind(), "calling " + found->second->method() + ": " + why.message(),
                            why.exitReason(), why.systemError()));
   }
 }
 
 void PendingCalls::armTimer() {
-  if (deadlines_.empty()) {
-    timer_.cancel();
-    armed_ = loop::Clock::time_point::max();
-  } else if (deadlines_.begin()->first != armed_) {
-    armed_ = deadlines_.begin()->first;
-    timer_.startAt(armed_);
-  }
+  if (deadlines_.empty() || deadlines_.begin()->first >= armed_) return;
+  armed_ = deadlines_.begin()->first;
+  timer_.startAt(armed_);
 }
 
 void PendingCalls::expire() {
@@ -265,7 +273,7 @@ void PendingCalls::expire() {
       continue;
     }
     finish(id, std::nullopt,
-           Error(ErrorKind::timedOut, "calling " + found->second->method + ": no reply within " +
+           Error(ErrorKind::timedOut, "calling " + found->second->method() + ": no reply within " +
                                           readable(found->second->within)));
   }
   if (*alive) armTimer();

@@ -4,9 +4,9 @@
 // its deadline. What comes later, or for a call of an earlier process of this actor, is dropped.
 #pragma once
 
+#include <troupe/frames.h>
 #include <troupe/ref.h>
 
-#include <array>
 #include <coroutine>
 #include <cstdint>
 #include <functional>
@@ -36,8 +36,8 @@ class PendingCall {
  public:
   actor::PendingCalls* calls = nullptr;
   std::uint64_t id = 0;
-  ActorId callee = 0;
-  std::string method;  // "Greeter.greet of /greeter"
+  RefBase callee;
+  const char* name = "";  // of the method, "Greeter.greet"
   Duration within = kForever;
   loop::Clock::time_point deadline = loop::Clock::time_point::max();
   std::coroutine_handle<> waiting;
@@ -47,6 +47,9 @@ class PendingCall {
   // While there is no room in the outbox:
   std::vector<std::byte> unsent;
   std::shared_ptr<mailbox::Outbox::Waiter> room;
+
+  // "Greeter.greet of /greeter": told where something went wrong, and not made for each call.
+  std::string method() const { return std::string(name) + " of " + callee.path(); }
 };
 
 }  // namespace detail
@@ -55,6 +58,9 @@ namespace actor {
 
 class PendingCalls {
  public:
+  // Of a reply that is kept.
+  using Words = std::vector<std::uint64_t, detail::FrameAllocator<std::uint64_t>>;
+
   using Fault = std::function<void(const std::string& what)>;
   PendingCalls(loop::Loop& loop, mailbox::Outbox& outbox, Bodies& bodies, std::uint32_t generation,
                os::Fd replyLane, Fault fault);
@@ -91,13 +97,26 @@ class PendingCalls {
   std::uint64_t arrivals() const { return arrivals_; }
 
  private:
+  template <class Key, class Value>
+  using InFrames = detail::FrameAllocator<std::pair<const Key, Value>>;
+  using Call = std::shared_ptr<detail::PendingCall>;
+  using Calls = std::unordered_map<std::uint64_t, Call, std::hash<std::uint64_t>, std::equal_to<>,
+                                   InFrames<std::uint64_t, Call>>;
+  using Deadlines = std::multimap<loop::Clock::time_point, std::uint64_t, std::less<>,
+                                  InFrames<loop::Clock::time_point, std::uint64_t>>;
+  struct PacketMemory {
+    alignas(8) std::byte bytes[os::kPacketBytes];
+  };
+
   bool place(const detail::PendingCall& call, std::span<const std::byte> message);
   void waitForRoom(const std::shared_ptr<detail::PendingCall>& call);
   void placeAgain(const std::shared_ptr<detail::PendingCall>& call);
   void readSome(unsigned most);
+  void handle(std::span<const std::byte> packet, const bool& alive);
   void onMessage(ActorId sender, std::span<const capnp::word> words);
   bool isParked(std::uint64_t call) const;
   void finish(std::uint64_t id, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
+  void finish(Call call, std::optional<detail::ReplyMessage> reply, std::optional<Error> error);
   void fail(const std::function<bool(const detail::PendingCall&)>& which, const Error& why);
   void expire();
   void armTimer();
@@ -106,7 +125,7 @@ class PendingCalls {
   struct Parked {
     ActorId sender = 0;
     std::uint64_t call = 0;
-    kj::Array<capnp::word> words;
+    Words words;
   };
 
   mailbox::Outbox& outbox_;
@@ -118,10 +137,11 @@ class PendingCalls {
   mailbox::Crowd crowd_;
   Fault fault_;
   std::uint64_t lastId_;
-  std::unordered_map<std::uint64_t, std::shared_ptr<detail::PendingCall>> calls_;
-  std::multimap<loop::Clock::time_point, std::uint64_t> deadlines_;
+  Calls calls_;
+  Deadlines deadlines_;
+  // When the timer looks after them: not later than the first. That it may be earlier saves to set it for each call.
   loop::Clock::time_point armed_ = loop::Clock::time_point::max();
-  alignas(8) std::array<std::byte, os::kPacketBytes> packet_;
+  std::unique_ptr<PacketMemory> packet_;  // the next is read there; null while one is being handled
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
   loop::Timer timer_;
   loop::Poll poll_;

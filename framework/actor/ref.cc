@@ -44,13 +44,14 @@ void CallHandle::whenDone(std::coroutine_handle<> waiting) const { call_->waitin
 
 ReplyMessage CallHandle::take() const {
   if (call_->error) throw Error(*call_->error);
-  if (!call_->reply) throw Error(ErrorKind::invalid, "the reply to " + call_->method + " was awaited twice");
+  if (!call_->reply)
+    throw Error(ErrorKind::invalid, "the reply to " + call_->method() + " was awaited twice");
   return *std::exchange(call_->reply, std::nullopt);
 }
 
 void CallHandle::malformed(const kj::Exception& what) const {
   throw Error(ErrorKind::invalid,
-              "the reply to " + call_->method + " is malformed: " + what.getDescription().cStr());
+              "the reply to " + call_->method() + " is malformed: " + what.getDescription().cStr());
 }
 
 // A cast that found no room, and waits for it if somebody awaits it.
@@ -148,17 +149,16 @@ std::string described(const RefBase& to, const char* name) { return std::string(
 // With the number and the deadline that its message is to say.
 std::shared_ptr<PendingCall> newCall(const RefBase& to, const char* name) {
   auto& process = actor::ActorProcess::current();
-  auto call = std::make_shared<PendingCall>();
-  call->method = described(to, name);
-  process.checkMaySend([&] { return "calling " + call->method; });
+  const auto purpose = [&] { return "calling " + described(to, name); };
+  process.checkMaySend(purpose);
+  if (to.id() == process.id())
+    throw Error(ErrorKind::invalid, purpose() + ": an actor that calls itself would wait for itself");
+  auto call = std::allocate_shared<PendingCall>(FrameAllocator<PendingCall>());
   call->calls = &process.calls();
   call->id = process.calls().nextId();
-  call->callee = to.id();
+  call->callee = to;
+  call->name = name;
   call->within = to.deadline();
-  if (call->callee == process.id()) {
-    throw Error(ErrorKind::invalid,
-                "calling " + call->method + ": an actor that calls itself would wait for itself");
-  }
   // What lies beyond the end of the clock is for ever too.
   const auto now = loop::Clock::now();
   if (call->within < loop::Clock::time_point::max() - now) call->deadline = now + call->within;
@@ -253,7 +253,7 @@ CallHandle Draft::call() {
   envelope.setMethod(state_->method);
   envelope.setCall(call->id);
   envelope.setDeadline(deadlineOf(*call));
-  const auto purpose = [&] { return "calling " + call->method; };
+  const auto purpose = [&] { return "calling " + call->method(); };
   call->calls->start(call, state_->message.finish(purpose));
   return CallHandle(std::move(call));
 }

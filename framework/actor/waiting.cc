@@ -8,6 +8,8 @@ namespace {
 // So long it goes on without the event loop: the timers, and descriptors other than mailbox and reply lane, wait meanwhile.
 constexpr auto kLongest = std::chrono::microseconds(200);
 constexpr auto kCountCores = std::chrono::milliseconds(5);
+// Who waits for a reply looks for that so often before it looks for messages once.
+constexpr unsigned kRepliesFirst = 4;
 }  // namespace
 
 bool ActorProcess::beforeSleep() {
@@ -39,8 +41,9 @@ bool ActorProcess::lookAgain() {
   if (!coreToSpare_) return false;
   auto until = began + howLong;
   bool found = false;
+  unsigned round = 0;
   for (auto now = began; now < until; now = loop::Clock::now()) {
-    server_.look();
+    if (calls_.size() == 0 || ++round % kRepliesFirst == 0) server_.look();
     calls_.look();
     if (arrivals() == arrivals_) continue;
     arrivals_ = arrivals();

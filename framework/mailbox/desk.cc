@@ -56,6 +56,7 @@ void Desk::reload() {
   opened_ = waiting_ = 0;
   known_ = full_ = false;
   taken_ = ~SlotMask{};
+  clear_ = kDeskSlots;
   hadLarge_ = true;
 }
 
@@ -132,26 +133,31 @@ void Desk::tidy() {
   }
 }
 
-// Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them. The lowest slots that
-// are free: who is sent little uses little of the memory.
+// Several at once, where nobody else reads there: who waits for room in the pipe is woken once for all of them. One at first, since
+// whoever is sent one message now and then would ask in vain for another before handling it; then twice as many each time, until
+// the pipe is empty. The lowest slots that are free: who is sent little uses little of the memory.
 bool Desk::readSome() {
   opened_ = waiting_ = 0;
   findDone();
   full_ = false;
-  while (waiting_ < mostAtOnce_) {
+  while (waiting_ < atOnce_) {
     const auto free = static_cast<std::size_t>(std::countr_one(taken_));
     if (free == kDeskSlots) {
       full_ = waiting_ == 0;
       break;
     }
-    clear(free);
+    if (free != clear_) clear(free);
+    clear_ = free;
     const os::PacketRead read = os::readPacket(mailbox_.get(), memory_.packets[free]);
     DeskMemory::barrier();
     if (read.state != os::PipeState::done) {
+      atOnce_ = 0;
+      if (waiting_ > 0) break;
       crowd_.over();
-      if (waiting_ == 0 && hadLarge_) tidy();
+      if (hadLarge_) tidy();
       break;
     }
+    clear_ = kDeskSlots;
     os::killPoint("packetRead");
     extent_[free] = read.bytes;
     if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(free).bytes == read.bytes) {
@@ -166,6 +172,7 @@ bool Desk::readSome() {
     fault_(0, std::string("a packet of ") + std::to_string(read.bytes) +
                   " bytes was dropped: " + toString(fault));
   }
+  atOnce_ = std::clamp(2 * atOnce_, 1U, mostAtOnce_);
   return waiting_ > 0;
 }
 

@@ -90,6 +90,7 @@ class Desk {
   Fault fault_;
   Gate gate_;
   const unsigned mostAtOnce_;
+  unsigned atOnce_ = 1;  // packets it reads now before it handles any
   bool keptBack_ = false;
   // The slot that is open, and which of its messages have not been begun.
   std::size_t slot_ = 0;
@@ -99,8 +100,9 @@ class Desk {
   std::array<std::uint8_t, kDeskSlots> order_;
   unsigned opened_ = 0;
   unsigned waiting_ = 0;
-  bool known_ = false;            // what a predecessor has left was looked for
-  SlotMask taken_ = ~SlotMask{};  // slots that are not known to be free
+  bool known_ = false;              // what a predecessor has left was looked for
+  SlotMask taken_ = ~SlotMask{};    // slots that are not known to be free
+  std::size_t clear_ = kDeskSlots;  // a free one that was made ready, if any
   // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
   std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;

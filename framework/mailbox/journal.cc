@@ -32,7 +32,8 @@ void Journal::commitAll(MessageToken done, StagedMessages& staged, bool keep) {
   os::killPoint("doneMarked");
   if (kept) kept_.carryOut();
   os::killPoint("keptCopied");
-  log_.carriedOut();
+  // Else the log is trimmed when the messages have left.
+  if (staged.items_.empty()) log_.carriedOut();
   os::killPoint("carriedOut");
   for (const auto& item : staged.items_) outbox_.send(item.to, messageOf(item), item.record, item.deadline);
 }

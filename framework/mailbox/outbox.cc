@@ -22,6 +22,12 @@ Outbox::Outbox(loop::Loop& loop, Owner owner, TurnLog& log, Introduce introduce,
 
 Outbox::~Outbox() = default;
 
+Outbox::Line* Outbox::existingLine(Destination to) const {
+  if (recent_ != nullptr && recent_->to == to) return recent_;
+  const auto found = lines_.find(to);
+  return found == lines_.end() ? nullptr : found->second.get();
+}
+
 Outbox::Line& Outbox::lineTo(Destination to) {
   // One that is sent to is often sent to again.
   if (recent_ == nullptr || recent_->to != to) {
@@ -188,15 +194,18 @@ void Outbox::number(Packet& packet) {
 }
 
 void Outbox::writeAll() {
+  auto lines = std::move(written_);
   while (!unwritten_.empty()) {
-    const auto lines = std::exchange(unwritten_, {});
+    lines.clear();
+    lines.swap(unwritten_);
     for (const Destination& to : lines) {
-      const auto found = lines_.find(to);
-      if (found == lines_.end()) continue;
-      found->second->unwritten = false;
-      write(*found->second);
+      Line* const line = existingLine(to);
+      if (line == nullptr) continue;
+      line->unwritten = false;
+      write(*line);
     }
   }
+  written_ = std::move(lines);
 }
 
 // It was not written: more may join it until it is. The last number first: a successor gives new, higher numbers to those that

@@ -130,6 +130,7 @@ class Outbox {
     }
   };
   Line& lineTo(Destination to);
+  Line* existingLine(Destination to) const;
   static bool hasWaiters(Line& line);
   std::vector<Destination> destinations() const;
   struct Item {
@@ -186,6 +187,7 @@ class Outbox {
   std::set<std::vector<std::byte>*> held_;
   std::vector<std::pair<Destination, std::vector<std::byte>>> aside_;  // calls, while paused
   std::vector<Destination> unwritten_;  // lines that were put to since the last flush
+  std::vector<Destination> written_;    // those of the last flush: memory for the next
   bool crowded_ = false;                // somebody waits for space in the log
   std::size_t waitingAnswers_ = 0;
   std::uint64_t dropped_ = 0;

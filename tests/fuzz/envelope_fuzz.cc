@@ -99,8 +99,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     auto call = std::make_shared<detail::PendingCall>();
     call->calls = &world.calls;
     call->id = world.calls.nextId();
-    call->callee = 2;
-    call->method = "Fuzzed.call of /callee";
+    call->callee = RefBase(2, "/callee");
+    call->name = "Fuzzed.call";
     world.calls.start(call, envelope(data, call->id));
     waiting.push_back(std::move(call));
   }

@@ -1,4 +1,5 @@
-// The memory of coroutine frames. Part of the machinery of tasks (<troupe/task.h>); users have nothing to do with it.
+// The memory of coroutine frames, and of what else lives as long as an await. Part of the machinery of tasks (<troupe/task.h>); users
+// have nothing to do with it.
 //
 // Each await of a task makes a frame and drops it, of a few sizes, again and again: what was freed last is used next, without
 // asking the heap. Where the address sanitizer looks on, the heap is asked each time, so that it sees who uses a
@@ -14,5 +15,17 @@ namespace troupe::detail {
 
 void* takeFrame(std::size_t bytes);
 void dropFrame(void* frame, std::size_t bytes) noexcept;
+
+// The same memory, as containers and std::allocate_shared ask for it.
+template <class T>
+struct FrameAllocator {
+  using value_type = T;
+  FrameAllocator() = default;
+  template <class U>
+  FrameAllocator(const FrameAllocator<U>&) noexcept {}
+  T* allocate(std::size_t count) { return static_cast<T*>(takeFrame(count * sizeof(T))); }
+  void deallocate(T* at, std::size_t count) noexcept { dropFrame(at, count * sizeof(T)); }
+  friend bool operator==(const FrameAllocator&, const FrameAllocator&) { return true; }
+};
 
 }  // namespace troupe::detail

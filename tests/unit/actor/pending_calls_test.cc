@@ -43,8 +43,8 @@ class PendingCallsTest : public testing::Test {
     auto call = std::make_shared<PendingCall>();
     call->calls = calls_.get();
     call->id = calls_->nextId();
-    call->callee = kCallee;
-    call->method = "Till.pay of /till";
+    call->callee = RefBase(kCallee, "/till");
+    call->name = "Till.pay";
     call->within = within;
     if (within != kForever) call->deadline = Clock::now() + within;
     calls_->start(call, test::callOf(call->id, std::string(bytes, 'x')));
@@ -219,7 +219,7 @@ TEST_F(PendingCallsTest, AllCallsOfACalleeThatHasGoneEndAndThoseOfOthersDoNot) {
   auto other = std::make_shared<PendingCall>();
   other->calls = calls_.get();
   other->id = calls_->nextId();
-  other->callee = kCallee + 1;
+  other->callee = RefBase(kCallee + 1, "/another");
   calls_->start(other, test::callOf(other->id));
   arrives({resultOf(replied->id, "in time")});
   calls_->failCallee(kCallee, Error::gone("it has stopped for good", {.kind = ExitKind::shutdown}));

@@ -353,14 +353,27 @@ TEST_F(DeskTest, ThatIsTooSmallIsRefused) {
 
 // --- Reading ---
 
-TEST_F(DeskTest, AloneItTakesSeveralPacketsAtOnceInTheirOrder) {
+TEST_F(DeskTest, AloneItTakesMoreAndMorePacketsAtOnceInTheirOrder) {
   for (const char* text : {"a", "b", "c", "d", "e", "f"}) deliverTexts({text});
   EXPECT_EQ(handle(), "a");
+  EXPECT_EQ(packetsInPipe(), 5U) << "there may be no other";
+  EXPECT_EQ(handle(), "b");
+  EXPECT_EQ(packetsInPipe(), 3U);
+  EXPECT_EQ(handle(), "c");
+  EXPECT_EQ(handle(), "d");
   EXPECT_EQ(packetsInPipe(), 0U);
   die();
   settle(memory_);
   start();
-  EXPECT_EQ(handleAll(), "b c d e f") << "what was taken lies on the desk";
+  EXPECT_EQ(handleAll(), "e f") << "what was taken lies on the desk";
+}
+
+TEST_F(DeskTest, WhereThePipeWasEmptyItTakesOneAgain) {
+  for (const char* text : {"a", "b", "c"}) deliverTexts({text});
+  EXPECT_EQ(handleAll(), "a b c");
+  for (const char* text : {"d", "e"}) deliverTexts({text});
+  EXPECT_EQ(handle(), "d");
+  EXPECT_EQ(packetsInPipe(), 1U);
 }
 
 TEST_F(DeskTest, WhereOthersReadTooItTakesOneAtATime) {
