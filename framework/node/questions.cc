@@ -143,14 +143,15 @@ void Directory::onManage(const std::string& from, wire::ReceivedControl& message
                 Error(ErrorKind::invalid, supervisor + " is an actor, and no supervisor"));
   }
   const std::uint64_t passed = ++lastPassed_;
-  passed_.emplace(passed, Passed{.asker = from, .request = message->getRequest(), .supervisor = supervisor});
+  const std::uint64_t request = message->getRequest();
+  passed_.emplace(passed, Passed{.asker = from, .request = request, .supervisor = supervisor});
   try {
     auto forward = wire::forwarded(message);
     forward->setFrom(from.c_str());
     answer(supervisor, passed, std::move(forward));
   } catch (const Error& error) {
     passed_.erase(passed);
-    fail(from, message->getRequest(), error);
+    fail(from, request, error);
   }
 }
 

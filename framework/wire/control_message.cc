@@ -3,7 +3,8 @@
 #include <troupe/error.h>
 
 #include <algorithm>
-#include <cstring>
+
+#include "wire/flat_message.h"
 
 namespace troupe::wire {
 
@@ -22,17 +23,33 @@ capnp::ReaderOptions controlOptions(std::size_t bytes) {
 
 }  // namespace
 
+ControlMessage::ControlMessage()
+    : message_(std::make_unique<capnp::MallocMessageBuilder>(kFirstWords)),
+      root_(message_->initRoot<Control>()) {}
+
+ControlMessage::ControlMessage(ReceivedControl received)
+    : came_(std::move(received)), descriptors_(std::move(came_->descriptors_)) {}
+
+void ControlMessage::copyWhatCame() {
+  if (!came_) return;
+  message_ = std::make_unique<capnp::MallocMessageBuilder>(kFirstWords);
+  message_->setRoot(came_->root());
+  root_ = message_->getRoot<Control>();
+  came_.reset();
+}
+
+void ControlMessage::checkSize(std::size_t bytes, Control::Reader root) const {
+  const std::size_t most = kMaxControlBytes - (root.getFrom().size() == 0 ? kRoomForPath : 0);
+  if (bytes <= most) return;
+  throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes) +
+                                      " bytes is larger than the " + std::to_string(most) +
+                                      " that a control lane takes");
+}
+
 std::vector<std::byte> ControlMessage::encode() {
-  const auto words = capnp::messageToFlatArray(*message_);
-  const auto bytes = words.asBytes();
-  const std::size_t most = kMaxControlBytes - (root_.getFrom().size() == 0 ? kRoomForPath : 0);
-  if (bytes.size() > most) {
-    throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) +
-                                        " bytes is larger than the " + std::to_string(most) +
-                                        " that a control lane takes");
-  }
-  const auto* first = reinterpret_cast<const std::byte*>(bytes.begin());
-  return {first, first + bytes.size()};
+  auto bytes = came_ ? came_->bytes() : flatBytes(*message_);
+  checkSize(bytes.size(), came_ ? came_->root() : root_.asReader());
+  return bytes;
 }
 
 ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<os::Fd> descriptors)
@@ -41,8 +58,7 @@ ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<o
     throw Error(ErrorKind::invalid, "a control message of " + std::to_string(bytes.size()) +
                                         " bytes is no whole number of words");
   }
-  words_ = kj::heapArray<capnp::word>(bytes.size() / sizeof(capnp::word));
-  std::memcpy(words_.begin(), bytes.data(), bytes.size());
+  words_ = wordsOf(bytes);
   try {
     reader_ = std::make_unique<capnp::FlatArrayMessageReader>(words_.asPtr(), controlOptions(bytes.size()));
     root_ = reader_->getRoot<Control>();
@@ -52,8 +68,21 @@ ReceivedControl::ReceivedControl(std::span<const std::byte> bytes, std::vector<o
   }
 }
 
+std::vector<std::byte> ReceivedControl::bytes() const {
+  if (made_) return flatBytes(*made_);
+  const auto bytes = std::as_bytes(std::span(words_.begin(), words_.size()));
+  return {bytes.begin(), bytes.end()};
+}
+
 ReceivedControl ReceivedControl::looped(ControlMessage& message) {
-  return {message.encode(), std::move(message.descriptors())};
+  if (!message.came_) {
+    const auto root = message.root_.asReader();
+    message.checkSize(capnp::computeSerializedSizeInWords(*message.message_) * sizeof(capnp::word), root);
+    message.came_.emplace(ReceivedControl(std::move(message.message_), root));
+  }
+  ReceivedControl received = std::move(*message.came_);
+  received.descriptors_ = std::move(message.descriptors_);
+  return received;
 }
 
 os::Fd ReceivedControl::take(std::size_t index) {
@@ -73,12 +102,7 @@ os::Fd takeImage(ReceivedControl& granted) {
   return index == 0 ? os::Fd() : granted.take(index);
 }
 
-ControlMessage forwarded(ReceivedControl& received) {
-  ControlMessage message;
-  message.assign(received.root());
-  message.descriptors() = std::move(received.descriptors());
-  return message;
-}
+ControlMessage forwarded(ReceivedControl& received) { return ControlMessage(std::move(received)); }
 
 std::string toString(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -39,34 +40,7 @@ struct GrantedEnds {
   os::Fd arena = {};    // actor and poolWorker, unless their messages must fit a packet
 };
 
-// A message being made.
-class ControlMessage {
- public:
-  ControlMessage()
-      : message_(std::make_unique<capnp::MallocMessageBuilder>(kFirstWords)),
-        root_(message_->initRoot<Control>()) {}
-  Control::Builder* operator->() { return &root_; }
-  Control::Builder root() { return root_; }
-  void assign(Control::Reader content) {
-    message_->setRoot(content);
-    root_ = message_->getRoot<Control>();
-  }
-
-  void attach(os::Fd descriptor) { descriptors_.push_back(std::move(descriptor)); }
-  std::vector<os::Fd>& descriptors() { return descriptors_; }
-
-  // Framed bytes. Errors: invalid, where it is larger than a channel takes; where its sender's path is still
-  // to be added on the way, room for that is kept.
-  std::vector<std::byte> encode();
-
- private:
-  // Enough for most. The library's own choice is two pages, which it clears.
-  static constexpr unsigned kFirstWords = 96;
-
-  std::unique_ptr<capnp::MallocMessageBuilder> message_;
-  Control::Builder root_;
-  std::vector<os::Fd> descriptors_;
-};
+class ControlMessage;
 
 // A message that came in. Movable; readers stay valid as long as it lives.
 class ReceivedControl {
@@ -74,7 +48,7 @@ class ReceivedControl {
   // Takes the content. Errors: invalid, where the bytes are no control message (its text says what is wrong).
   ReceivedControl(std::span<const std::byte> bytes, std::vector<os::Fd> descriptors);
 
-  // As `message` would come out at the other end, without a lane between.
+  // As `message`, whose content it takes, would come out at the other end, without a lane between. Errors: as encode().
   static ReceivedControl looped(ControlMessage& message);
 
   Control::Reader root() const { return root_; }
@@ -85,9 +59,49 @@ class ReceivedControl {
   bool has(std::size_t index) const { return index < descriptors_.size() && descriptors_[index].valid(); }
 
  private:
+  friend class ControlMessage;
+  ReceivedControl(std::unique_ptr<capnp::MallocMessageBuilder> made, Control::Reader root)
+      : made_(std::move(made)), root_(root) {}
+  std::vector<std::byte> bytes() const;
+
+  // It lies in one of both: it came over a lane, or did not.
   kj::Array<capnp::word> words_;
   std::unique_ptr<capnp::FlatArrayMessageReader> reader_;
+  std::unique_ptr<capnp::MallocMessageBuilder> made_;
   Control::Reader root_;
+  std::vector<os::Fd> descriptors_;
+};
+
+// A message being made, or sent on: one that came in is copied when it is changed, and only then.
+class ControlMessage {
+ public:
+  ControlMessage();
+  Control::Builder* operator->() {
+    copyWhatCame();
+    return &root_;
+  }
+  Control::Builder root() { return *operator->(); }
+
+  void attach(os::Fd descriptor) { descriptors_.push_back(std::move(descriptor)); }
+  std::vector<os::Fd>& descriptors() { return descriptors_; }
+
+  // Framed bytes. Errors: invalid, where it is larger than a channel takes; where its sender's path is still
+  // to be added on the way, room for that is kept.
+  std::vector<std::byte> encode();
+
+ private:
+  friend class ReceivedControl;
+  friend ControlMessage forwarded(ReceivedControl& received);
+  explicit ControlMessage(ReceivedControl received);
+  void copyWhatCame();
+  void checkSize(std::size_t bytes, Control::Reader root) const;
+
+  // Enough for most. The library's own choice is two pages, which it clears.
+  static constexpr unsigned kFirstWords = 96;
+
+  std::unique_ptr<capnp::MallocMessageBuilder> message_;  // null: what came
+  Control::Builder root_ = nullptr;
+  std::optional<ReceivedControl> came_;
   std::vector<os::Fd> descriptors_;
 };
 
@@ -97,7 +111,7 @@ GrantedEnds takeEnds(ReceivedControl& message);
 // is missing.
 os::Fd takeImage(ReceivedControl& granted);
 
-// A copy of a received message, to be sent on.
+// A received message, which is taken, to be sent on.
 ControlMessage forwarded(ReceivedControl& received);
 
 std::string toString(capnp::Text::Reader text);

@@ -283,19 +283,32 @@ TEST(ControlLane, GoesOnWhenThereWereTooManyDescriptorsUnderWay) {
 
 // --- The message by itself ---
 
-TEST(ControlMessage, ForwardedIsACopyWithTheDescriptors) {
-  os::Fd readEnd;
-  ControlMessage message = numbered(5, 100);
-  message.attach(pipeEnd(readEnd));
-  auto received = ReceivedControl::looped(message);
-  ControlMessage next = forwarded(received);
-  next->setFrom("/a");
-  auto again = ReceivedControl::looped(next);
-  EXPECT_EQ(again->getRequest(), 5U);
-  EXPECT_EQ(again->getFind().getName().size(), 100U);
-  EXPECT_EQ(toString(again->getFrom()), "/a");
-  EXPECT_TRUE(again.has(0));
-  EXPECT_FALSE(received.has(0));
+// Over a lane, or without one; sent on as it is, or with its sender's path.
+TEST(ControlMessage, IsSentOnWithItsDescriptors) {
+  for (const bool lane : {false, true}) {
+    for (const std::string from : {"", "/a"}) {
+      os::Fd readEnd;
+      ControlMessage message = numbered(5, 100);
+      message.attach(pipeEnd(readEnd));
+      auto received = lane ? ReceivedControl(message.encode(), std::move(message.descriptors()))
+                           : ReceivedControl::looped(message);
+      ControlMessage next = forwarded(received);
+      if (!from.empty()) next->setFrom(from.c_str());
+      EXPECT_FALSE(received.has(0));
+      const ReceivedControl sent(next.encode(), {});
+      auto again = ReceivedControl::looped(next);
+      EXPECT_EQ(again->getRequest(), 5U);
+      EXPECT_EQ(again->getFind().getName().size(), 100U);
+      EXPECT_EQ(toString(again->getFrom()), from);
+      EXPECT_EQ(toString(sent->getFrom()), from);
+      EXPECT_TRUE(again.has(0));
+    }
+  }
+}
+
+TEST(ControlMessage, TooLargeForALaneItDoesNotComeOutWithoutOneEither) {
+  ControlMessage message = numbered(1, kMaxControlBytes);
+  EXPECT_THROW(static_cast<void>(ReceivedControl::looped(message)), Error);
 }
 
 TEST(ControlMessage, KeepsRoomForThePathThatIsAddedOnItsWay) {
