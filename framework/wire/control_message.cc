@@ -30,10 +30,14 @@ ControlMessage::ControlMessage()
 ControlMessage::ControlMessage(ReceivedControl received)
     : came_(std::move(received)), descriptors_(std::move(came_->descriptors_)) {}
 
-void ControlMessage::copyWhatCame() {
+void ControlMessage::mayChange() {
   if (!came_) return;
-  message_ = std::make_unique<capnp::MallocMessageBuilder>(kFirstWords);
-  message_->setRoot(came_->root());
+  // One that was made in this process goes on being made.
+  message_ = std::move(came_->made_);
+  if (!message_) {
+    message_ = std::make_unique<capnp::MallocMessageBuilder>(kFirstWords);
+    message_->setRoot(came_->root());
+  }
   root_ = message_->getRoot<Control>();
   came_.reset();
 }

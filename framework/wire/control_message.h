@@ -77,7 +77,7 @@ class ControlMessage {
  public:
   ControlMessage();
   Control::Builder* operator->() {
-    copyWhatCame();
+    mayChange();
     return &root_;
   }
   Control::Builder root() { return *operator->(); }
@@ -93,7 +93,7 @@ class ControlMessage {
   friend class ReceivedControl;
   friend ControlMessage forwarded(ReceivedControl& received);
   explicit ControlMessage(ReceivedControl received);
-  void copyWhatCame();
+  void mayChange();
   void checkSize(std::size_t bytes, Control::Reader root) const;
 
   // Enough for most. The library's own choice is two pages, which it clears.
