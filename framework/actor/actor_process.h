@@ -115,6 +115,8 @@ class ActorProcess {
   bool beforeSleep();
   void settle();
   bool lookAgain();
+  bool lookSome();
+  std::uint64_t arrivals() const { return server_.arrivals() + calls_.arrivals(); }
   void giveUpUnsent();
   [[noreturn]] void crash(std::exception_ptr exception);
   [[noreturn]] void end(const ExitReason& reason);

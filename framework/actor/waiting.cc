@@ -10,6 +10,7 @@ constexpr auto kLongest = std::chrono::microseconds(200);
 constexpr auto kCountCores = std::chrono::milliseconds(5);
 // Who waits for a reply looks for that so often before it looks for messages once.
 constexpr unsigned kRepliesFirst = 4;
+constexpr unsigned kLooks = 2 * kRepliesFirst;
 }  // namespace
 
 bool ActorProcess::beforeSleep() {
@@ -25,9 +26,20 @@ void ActorProcess::settle() {
   endWhenDrained();
 }
 
-// True where something has come meanwhile.
+// True where something has come. Between looks at the clock: in some virtual machines that takes longer than to look at a pipe.
+bool ActorProcess::lookSome() {
+  for (unsigned look = 1; look <= kLooks; ++look) {
+    if (calls_.size() == 0 || look % kRepliesFirst == 0) server_.look();
+    calls_.look();
+    if (arrivals() == arrivals_) continue;
+    arrivals_ = arrivals();
+    return true;
+  }
+  return false;
+}
+
+// True: the event loop has something to do, and must not sleep.
 bool ActorProcess::lookAgain() {
-  const auto arrivals = [this] { return server_.arrivals() + calls_.arrivals(); };
   const auto slept = loop_.lastSleep();
   if (slept != loop::Duration::zero() && arrivals() != arrivals_) eagerness_.slept(slept);
   arrivals_ = arrivals();
@@ -39,19 +51,16 @@ bool ActorProcess::lookAgain() {
     coreToSpare_ = os::coreToSpare();
   }
   if (!coreToSpare_) return false;
-  auto until = began + howLong;
   bool found = false;
-  unsigned round = 0;
-  for (auto now = began; now < until; now = loop::Clock::now()) {
-    if (calls_.size() == 0 || ++round % kRepliesFirst == 0) server_.look();
-    calls_.look();
-    if (arrivals() == arrivals_) continue;
-    arrivals_ = arrivals();
+  for (auto now = began, until = began + howLong; now < until;) {
+    const bool came = lookSome();
+    if (came) settle();
+    now = loop::Clock::now();
+    if (!came) continue;
     found = true;
     eagerness_.found();
-    settle();
     if (ending_ || loop_.hasPosted() || now - began > kLongest) return true;
-    until = loop::Clock::now() + howLong;
+    until = now + howLong;
   }
   if (!found) eagerness_.foundNothing();
   return false;
