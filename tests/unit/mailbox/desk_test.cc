@@ -1,110 +1,13 @@
 // The desk: what is on it survives its process, and nobody sees twice what was begun.
-//
-// The death of a process is the end of its Desk object: all that outlives it lies in the memory. The states
-// in between two of its steps are set up in that memory by hand.
-#include "mailbox/desk.h"
-
 #include <fcntl.h>
-#include <gtest/gtest.h>
-#include <troupe/error.h>
 
 #include <algorithm>
 #include <cstring>
-#include <optional>
-#include <random>
 
-#include "mailbox/settle.h"
-#include "os/packet_pipe.h"
-#include "tests/support/sanitized.h"
-#include "tests/unit/wire/messages.h"
+#include "tests/unit/mailbox/desk_fixture.h"
 
 namespace troupe::mailbox {
 namespace {
-
-using test::Bytes;
-using test::callOf;
-using test::castOf;
-using test::packetOf;
-using test::textOf;
-
-class DeskTest : public testing::Test {
- protected:
-  DeskTest()
-      : memory_(os::makeSharedMemory("desk", kDeskBytes)),
-        pipe_(os::makePacketPipe()),
-        writer_(os::openWriteEnd(pipe_)),
-        mapping_(memory_) {
-    start();
-  }
-
-  void start(bool alone = true) {
-    desk_.emplace(
-        memory(), os::openReadEnd(pipe_),
-        [this](wire::ActorId sender, const std::string& what) {
-          faults_.push_back(std::to_string(sender) + ": " + what);
-        },
-        alone);
-  }
-  // All of one message of a letter.
-  std::size_t packetsInPipe() const {
-    return os::waitingBytes(pipe_.get()) / packetOf({castOf("a")}, 5).size();
-  }
-  void die() { desk_.reset(); }
-  // Death, the root's part, and the next process.
-  Settlement restart() {
-    die();
-    Settlement settlement = settle(memory_);
-    start();
-    return settlement;
-  }
-
-  void deliver(const Bytes& packet) {
-    ASSERT_EQ(os::writePacket(writer_.get(), packet.data(), packet.size()), os::PipeState::done);
-  }
-  void deliverTexts(const std::vector<std::string>& texts, wire::ActorId sender = 1) {
-    std::vector<Bytes> messages;
-    for (const auto& text : texts) messages.push_back(castOf(text));
-    deliver(packetOf(messages, sender));
-  }
-  // Begins the next message; its text, or "-".
-  std::string begin() {
-    auto message = desk_->next();
-    if (!message) return "-";
-    tokens_.push_back(message->token);
-    return textOf(message->words);
-  }
-  void fillSlots() {
-    for (std::size_t i = 0; i < kDeskSlots; ++i) deliverTexts({"x"}), begin();
-  }
-  void finish(std::size_t which) { desk_->finish(tokens_.at(which)); }
-  std::string handle() {
-    auto message = desk_->next();
-    if (!message) return "-";
-    const std::string text = textOf(message->words);
-    desk_->finish(message->token);
-    return text;
-  }
-  // All that can be handled, in order: "a b c".
-  std::string handleAll() {
-    std::string all;
-    for (std::string text = handle(); text != "-"; text = handle()) all += (all.empty() ? "" : " ") + text;
-    return all;
-  }
-
-  DeskMemory& memory() { return *mapping_; }
-  // As the kernel does it while the process is inside of read().
-  void kernelWrites(std::size_t slot, const Bytes& packet) {
-    std::memcpy(memory().packets[slot], packet.data(), packet.size());
-  }
-
-  os::Fd memory_;
-  os::Fd pipe_;
-  os::Fd writer_;
-  MappedDesk mapping_;
-  std::optional<Desk> desk_;
-  std::vector<std::string> faults_;
-  std::vector<MessageToken> tokens_;
-};
 
 TEST_F(DeskTest, HandsOutMessagesInOrderAndWhoSentThem) {
   deliver(packetOf({castOf("a"), castOf("b")}, 7, 3));
@@ -349,86 +252,6 @@ TEST_F(DeskTest, ThatIsTooSmallIsRefused) {
   const os::Fd small = os::makeSharedMemory("small", 4096);
   EXPECT_THROW(MappedDesk{small}, Error);
   EXPECT_THROW(settle(small), Error);
-}
-
-// --- Reading ---
-
-TEST_F(DeskTest, AloneItTakesMoreAndMorePacketsAtOnceInTheirOrder) {
-  for (const char* text : {"a", "b", "c", "d", "e", "f"}) deliverTexts({text});
-  EXPECT_EQ(handle(), "a");
-  EXPECT_EQ(packetsInPipe(), 5U) << "there may be no other";
-  EXPECT_EQ(handle(), "b");
-  EXPECT_EQ(packetsInPipe(), 3U);
-  EXPECT_EQ(handle(), "c");
-  EXPECT_EQ(handle(), "d");
-  EXPECT_EQ(packetsInPipe(), 0U);
-  die();
-  settle(memory_);
-  start();
-  EXPECT_EQ(handleAll(), "e f") << "what was taken lies on the desk";
-  for (const char* text : {"g", "h"}) deliverTexts({text});
-  EXPECT_EQ(handle(), "g");
-  EXPECT_EQ(packetsInPipe(), 1U) << "the pipe was empty";
-}
-
-TEST_F(DeskTest, WhereOthersReadTooItTakesOneAtATime) {
-  die();
-  start(false);
-  for (const char* text : {"a", "b", "c"}) deliverTexts({text});
-  EXPECT_EQ(handle(), "a");
-  EXPECT_EQ(packetsInPipe(), 2U);
-}
-
-TEST_F(DeskTest, ARepetitionThatWasReadAndNotOpenedWasHandled) {
-  const auto say = [this](wire::ActorId from, const std::string& text, std::uint32_t flags) {
-    wire::PacketBuilder builder;
-    builder.append(castOf(text));
-    const auto packet = builder.finish(from, 1, 1, flags);
-    deliver({packet.begin(), packet.end()});
-  };
-  say(7, "once", 0);
-  EXPECT_EQ(handle(), "once");
-  say(8, "other", 0);
-  say(7, "once", wire::kMayRepeat);
-  EXPECT_EQ(handle(), "other");
-  restart();
-  EXPECT_TRUE(takeUnhandled(memory_).empty());
-}
-
-TEST_F(DeskTest, EachPacketWithoutMessagesIsReported) {
-  const wire::PacketHeader header{.bytes = sizeof header, .messages = 0, .sender = 7, .sequence = 1};
-  Bytes empty(sizeof header);
-  std::memcpy(empty.data(), &header, sizeof header);
-  for (int i = 0; i < 10; ++i) deliver(empty);
-  EXPECT_EQ(handle(), "-");
-  EXPECT_EQ(desk_->malformedPackets(), 10U);
-}
-// Whatever lies there, the root settles it, and a successor comes to an end with it.
-TEST_F(DeskTest, OfAnyMemoryIsSurvived) {
-  die();
-  std::mt19937 random(7);
-  const Bytes good = packetOf({callOf(1), castOf("x"), callOf(2)});
-  // The rest is no different.
-  constexpr std::size_t kWritten = offsetof(DeskMemory, log) + 65'536;
-  for (int round = 0; round < (tests::kSanitized ? 300 : 2000); ++round) {
-    auto* words = reinterpret_cast<std::uint32_t*>(&memory());
-    for (std::size_t i = 0; i < kWritten / 4; i += 1 + random() % 64)
-      words[i] = random() % 3 == 0 ? 0 : random();
-    for (std::size_t slot = 0; slot < kDeskSlots; ++slot) {
-      if (random() % 2 == 0) kernelWrites(slot, good);
-      if (random() % 4 == 0) memory().header(slot).bytes = random() % 5000;
-    }
-    memory().layout = kDeskLayout;
-    settle(memory_);
-    if (random() % 4 == 0) takeUnhandled(memory_);
-    start();
-    unsigned handed = 0;
-    for (auto message = desk_->next(); message; message = desk_->next(), ++handed) {
-      if (random() % 2 == 0) desk_->finish(message->token);
-      ASSERT_LE(handed, kDeskSlots * wire::kMaxPacketMessages);
-    }
-    die();
-  }
 }
 
 // --- What is left for a pool ---
