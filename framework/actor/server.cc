@@ -1,5 +1,7 @@
 #include "actor/server.h"
 
+#include <bit>
+
 #include "os/kill_point.h"
 #include "wire/message.h"
 
@@ -63,10 +65,13 @@ Turn::State* TurnName::open() const {
 }
 
 namespace {
-// So long messages are taken in a row, which is looked at after so many of them; then timers, sockets and the other lanes have
-// their turn.
+// So long messages are taken in a row; then timers, sockets and the other lanes have their turn.
 constexpr auto kBurst = std::chrono::microseconds(100);
 constexpr unsigned kBetweenLooks = 16;
+
+// Whether the clock is looked at after so many of them: the first, 2, 4, 8, and then every 16. Where each takes long, two are enough to
+// see it.
+bool looksAtTheClock(unsigned taken) { return std::has_single_bit(taken) || taken % kBetweenLooks == 0; }
 
 // The part of a turn that runs before its handler suspends, or all of it.
 class FirstPart final : detail::Strand {
@@ -133,19 +138,19 @@ void Server::serveSome() {
   watchMailbox();
 }
 
-// True where there may be more to take. A few take no time that would be worth to look at the clock.
+// True where there may be more to take.
 bool Server::serveBurst() {
-  for (auto until = loop::Clock::time_point::max();;) {
-    for (unsigned i = 0; i < kBetweenLooks; ++i) {
-      if (!canTake()) return false;
-      const auto message = desk_.next();
-      if (!message) return false;
-      ++arrivals_;
-      handle(*message);
-    }
+  auto until = loop::Clock::time_point::max();
+  for (unsigned taken = 1;; ++taken) {
+    if (!canTake()) return false;
+    const auto message = desk_.next();
+    if (!message) return false;
+    ++arrivals_;
+    handle(*message);
+    if (!looksAtTheClock(taken)) continue;
     const auto now = loop::Clock::now();
     if (now >= until) return true;
-    if (until == loop::Clock::time_point::max()) until = now + kBurst;
+    if (taken == 1) until = now + kBurst;
   }
 }
 
@@ -360,8 +365,9 @@ void Server::finish(Turn::State& turn) {
   os::killPoint("handled");
   // What the actor keeps is shared by all turns that are open: it is kept with the one that ends.
   journal_.commit(turn.message.token, turn.staged, true);
-  outbox_.flush();
+  // Who is answered has the memory of what he has sent.
   if (!openBodies_.empty()) closeBody(turn.message.token);
+  outbox_.flush();
   recycle(turn);
   --open_;
   if (meter_ && meter_->ended(open_ == 0)) hooks_.worn();

@@ -329,4 +329,26 @@ TEST_F(ActorLife, OneThatHangsIsKilledByItsWatchdog) {
   EXPECT_NE(ended.err.find("\"a\" ended: "), std::string::npos);
 }
 
+// Works for so long on each message that a few dozen of them take longer than its watchdog waits.
+class Plodder final : public QuietPuppet<Plodder> {
+ public:
+  void note(NoteParams in) {
+    const auto until = std::chrono::steady_clock::now() + 45ms;
+    while (std::chrono::steady_clock::now() < until) {}
+    Board::shared().note(in.getText().cStr());
+  }
+};
+
+TEST_F(ActorLife, OneThatWorksOnManyMessagesAnswersItsWatchdogBetweenThem) {
+  static constexpr unsigned kNotes = 40;
+  runApp([](troupe::App& app) { app.child<Plodder>("a", {.watchdog = 1s}); },
+         [](Self& self) -> Task<> {
+           auto a = (co_await self.find<Puppet>("a")).within(60s);
+           const auto before = (co_await a.who())->getPid();
+           for (unsigned i = 0; i < kNotes; ++i) co_await a.note("done");
+           EXPECT_EQ((co_await a.who())->getPid(), before);
+           EXPECT_EQ(board().count("done"), kNotes);
+         });
+}
+
 }  // namespace tests
