@@ -116,7 +116,8 @@ class Timer {
   std::shared_ptr<State> state_;
 };
 
-enum class Interest { none, readable, writable, both };
+// hangUp: that the other end has gone, and nothing else; then it is neither readable nor writable.
+enum class Interest { none, readable, writable, both, hangUp };
 
 // Calls back while the descriptor is ready (level-triggered). The descriptor stays the caller's, is made
 // non-blocking, and must be open as long as the Poll lives. Each descriptor can have one Poll at a time; a

@@ -16,6 +16,7 @@ int eventsOf(Interest interest) {
     case Interest::readable: return UV_READABLE;
     case Interest::writable: return UV_WRITABLE;
     case Interest::both: return UV_READABLE | UV_WRITABLE;
+    case Interest::hangUp: return UV_DISCONNECT;
   }
   return 0;
 }

@@ -76,8 +76,9 @@ ClientSession::ClientSession(net::Stream connection)
     : connection_(connection.releaseFd()), reader_(kDefaultMessageBytes + kRoomForHead) {}
 
 void ClientSession::init() {
-  poll_ = std::make_unique<loop::Poll>(actor::ActorProcess::current().loop(), connection_.get(),
-                                       loop::Interest::readable, [this](bool, bool) { onReady(); });
+  poll_ = std::make_unique<loop::Poll>(
+      actor::ActorProcess::current().loop(), connection_.get(), loop::Interest::readable,
+      [this](bool readable, bool writable) { readable || writable ? onReady() : close(); });
   capnp::MallocMessageBuilder message;
   message.initRoot<wire::ClientAnswer>().setOpened(kDefaultMessageBytes);
   if (os::sendOn(connection_.get(), wire::flatBytes(message)) != os::ChannelState::done) close();
@@ -96,7 +97,7 @@ void ClientSession::wait() {
   poll_->want(reads && writes ? loop::Interest::both
               : writes        ? loop::Interest::writable
               : reads         ? loop::Interest::readable
-                              : loop::Interest::none);
+                              : loop::Interest::hangUp);
 }
 
 void ClientSession::onReady() {

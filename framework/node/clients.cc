@@ -159,8 +159,12 @@ void Clients::answered(wire::ReceivedControl& message) {
     sessions_.erase(session);
     if (message->isManaged() && message->getManaged().isFailed()) {
       const Error why = wire::read(message->getManaged().getFailed());
-      // It may have begun to talk to the client, who would take this for an answer of its own.
-      if (why.kind() == ErrorKind::crashed && why.exitReason().kind != ExitKind::notStarted) {
+      // It may have begun to talk to the client, who would take this for an answer of its own: one that died, or was stopped before it
+      // became ready.
+      const bool mayHaveBegun =
+          why.kind() == ErrorKind::gone ||
+          (why.kind() == ErrorKind::crashed && why.exitReason().kind != ExitKind::notStarted);
+      if (mayHaveBegun) {
         clients_.erase(found);
         return;
       }

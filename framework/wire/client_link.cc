@@ -26,7 +26,12 @@ constexpr milliseconds kGrace{100};
 constexpr milliseconds kLongestWait{3'600'000};
 constexpr milliseconds kConnecting{10'000};
 
-Until after(Limit limit) { return limit ? Until(steady_clock::now() + *limit) : std::nullopt; }
+// What lies beyond the end of the clock is for ever.
+Until after(Limit limit) {
+  const auto now = steady_clock::now();
+  const auto most = std::chrono::floor<milliseconds>(steady_clock::time_point::max() - now);
+  return limit && *limit < most ? Until(now + *limit) : std::nullopt;
+}
 
 // What is left until then, for a wait; throws where that is nothing.
 milliseconds left(Until until, const os::ClientSocket& app, const Errand& errand) {
@@ -145,7 +150,9 @@ void ClientLink::openSession(const Errand& errand, Until until) {
 }
 
 ClientLink::Answer ClientLink::exchange(capnp::MallocMessageBuilder& message, const Errand& errand) {
-  const Until until = after(errand.limit ? Limit(*errand.limit + kGrace) : errand.limit);
+  const Until until =
+      after(errand.limit && *errand.limit < milliseconds::max() - kGrace ? Limit(*errand.limit + kGrace)
+                                                                         : errand.limit);
   message.getRoot<SessionRequest>().setNumber(++last_);
   try {
     send(flatBytes(message), errand, until);

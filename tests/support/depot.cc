@@ -14,7 +14,9 @@ int runDepot(int argc, char** argv) {
   if (std::getenv("WITH_KEY") != nullptr) {
     app.key("a secret");
   }
-  app.supervise({.maxRestarts = 100'000});
+  const bool together = std::getenv("ONE_FOR_ALL") != nullptr;
+  app.supervise({.strategy = together ? troupe::Strategy::oneForAll : troupe::Strategy::oneForOne,
+                 .maxRestarts = 100'000});
   app.child<PuppetActor>("a").child<PuppetActor>("b", {.name = "bee"});
   app.supervisor("s").child<PuppetActor>("c", {.restart = troupe::Restart::temporary});
   app.pool<PuppetActor>("hands", {.size = 2});

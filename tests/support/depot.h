@@ -19,7 +19,8 @@ using troupe::ErrorKind;
 
 inline constexpr std::size_t kMiB = 1 << 20;
 
-// The main of the test program as that app ("depot"), or of the tests of one. WITH_KEY in the environment: the key is "a secret".
+// The main of the test program as that app ("depot"), or of the tests of one. In the environment:
+// WITH_KEY: the key is "a secret"; ONE_FOR_ALL: the root's strategy.
 int runDepotOrTests(int argc, char** argv);
 
 template <class F>

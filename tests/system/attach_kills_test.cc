@@ -103,6 +103,21 @@ TEST_F(AttachKillsTest, TheDeathOfItsSessionCostsOneClient) {
   EXPECT_EQ(echoOf(two.find<Puppet>("/a"), "hello"), "hello");
 }
 
+// Its session may be stopped before or after it has begun to talk.
+TEST_F(AttachKillsTest, WhereAllAreRestartedWhileItAttachesTheConnectionIsClosed) {
+  const auto depot = openDepot({"ONE_FOR_ALL=1"});
+  for (unsigned i = 0; i < mostKills(300); ++i) {
+    const auto a = actors()["/a"];
+    if (a["pid"].number() > 0) ::kill(static_cast<pid_t>(a["pid"].number()), SIGKILL);
+    try {
+      Client::attach("depot").find<Puppet>("/a");
+    } catch (const troupe::Error& error) {
+      EXPECT_EQ(error.kind(), ErrorKind::gone) << error.message();
+    }
+  }
+  EXPECT_EQ(echoOf(Client::attach("depot").find<Puppet>("/a"), "hello"), "hello");
+}
+
 TEST_F(AttachKillsTest, ASessionThatDiesBeforeItIsReadyIsAClosedConnection) {
 #ifndef TROUPE_KILL_POINTS
   GTEST_SKIP() << "built without TROUPE_KILL_POINTS";

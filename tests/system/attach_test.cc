@@ -58,6 +58,8 @@ TEST_F(AttachTest, ErrorsAreThoseThatActorsSee) {
 
   expectError(failureOf([&] { a.deny("not today"); }), ErrorKind::refused, "not today");
   expectError(failureOf([&] { a.within(50ms).nap(10'000); }), ErrorKind::timedOut, "Puppet.nap of /a");
+  EXPECT_EQ(echoOf(a.within(troupe::Duration::max() - 1ns), "hello"), "hello")
+      << "beyond the end of the clock";
   const auto crashed = failureOf([&] { client.find<Puppet>("/b").crash("segv"); });
   expectError(crashed, ErrorKind::crashed, "Puppet.crash of /b");
   EXPECT_EQ(crashed.exitReason().code, SIGSEGV);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <troupe/error.h>
 #include <unistd.h>
 
@@ -257,6 +258,26 @@ TEST_F(LoopTest, TheOtherEndGoingIsReadableAndAnErrorIsBoth) {
   });
   other.writer.reset();
   loop.run();
+}
+
+TEST_F(LoopTest, WhoWaitsForAHangUpAloneHearsOfNothingElse) {
+  int ends[2];
+  ASSERT_EQ(::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends), 0);
+  const os::Fd here(ends[0]);
+  os::Fd there(ends[1]);
+  std::optional<Poll> poll;
+  poll.emplace(loop, here.get(), Interest::hangUp, [&](bool readable, bool writable) {
+    seen += readable || writable ? "r" : "h";
+    poll.reset();
+  });
+  ASSERT_EQ(::write(there.get(), "x", 1), 1);
+  Timer later(loop, [&] {
+    EXPECT_EQ(seen, "");
+    there.reset();
+  });
+  later.startIn(20ms);
+  loop.run();
+  EXPECT_EQ(seen, "h");
 }
 
 TEST_F(LoopTest, APlainFileIsRefused) {
