@@ -199,11 +199,12 @@ void ActorProcess::windDown() {
 
 void ActorProcess::endWhenDrained() {
   if (!drained_ || !control_.drained()) return;
-  if (outbox_.waitingPackets() == 0) end(*ending_);
+  const std::size_t owed = outbox_.owedPackets();
+  if (owed == 0) end(*ending_);
   // One that ends by itself waits as long as it takes.
-  if (!askedToStop_ || outbox_.waitingPackets() == unsent_) return;
+  if (!askedToStop_ || owed == unsent_) return;
   // As long as somebody reads it goes on. Who has stopped before this actor reads no more.
-  unsent_ = outbox_.waitingPackets();
+  unsent_ = owed;
   unsentFor_.startIn(kPatience);
 }
 

@@ -71,9 +71,13 @@ void PendingCalls::start(std::shared_ptr<detail::PendingCall> call, std::span<co
     deadlines_.emplace(call->deadline, call->id);
     armTimer();
   }
-  if (!place(*call, message)) {
+  try {
+    if (place(*call, message)) return;
     call->unsent.assign(message.begin(), message.end());
     waitForRoom(call);
+  } catch (...) {
+    abandon(*call);
+    throw;
   }
 }
 

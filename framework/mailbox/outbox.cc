@@ -390,4 +390,14 @@ std::size_t Outbox::waitingPackets() const {
   return sum;
 }
 
+std::size_t Outbox::owedPackets() const {
+  const auto owed = [](const std::unique_ptr<Packet>& packet) {
+    return std::ranges::any_of(packet->records, [](auto record) { return record != TurnLog::kNoRecord; });
+  };
+  std::size_t sum = 0;
+  for (const auto& [to, line] : lines_)
+    sum += static_cast<std::size_t>(std::ranges::count_if(line->packets, owed));
+  return sum;
+}
+
 }  // namespace troupe::mailbox

@@ -117,6 +117,8 @@ class Outbox {
   void close(Destination to);
 
   std::size_t waitingPackets() const;
+  // Those among them that count though this process ends: a call is of no use once its caller has gone.
+  std::size_t owedPackets() const;
   // Messages that were waiting for an actor when it went, or were put for it then, and answers that nobody
   // has read.
   std::uint64_t droppedMessages() const { return dropped_; }

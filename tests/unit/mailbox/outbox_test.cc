@@ -65,6 +65,16 @@ TEST_F(OutboxTest, BoundsWhatWaitsForSomebodyWhoDoesNotReadAndKeepsTheOrder) {
   for (unsigned i = 0; i < placed; ++i) EXPECT_EQ(texts[i], large(i));
 }
 
+TEST_F(OutboxTest, OwesToThoseWhoDoNotReadWhatWasCommittedAndNoCalls) {
+  Peer peer(9), other(10);
+  outbox_.put(peer.to, test::callOf(1));
+  EXPECT_EQ(outbox_.waitingPackets(), 1U);
+  EXPECT_EQ(outbox_.owedPackets(), 0U);
+  send(other, castOf("a cast"));
+  EXPECT_EQ(outbox_.waitingPackets(), 2U);
+  EXPECT_EQ(outbox_.owedPackets(), 1U);
+}
+
 TEST_F(OutboxTest, AStuckDestinationHoldsUpNobody) {
   Peer stuck(9), late(10), other(11);
   introduce(stuck);
