@@ -1,7 +1,5 @@
 #include "actor/server.h"
 
-#include <bit>
-
 #include "os/kill_point.h"
 #include "wire/message.h"
 
@@ -71,7 +69,7 @@ constexpr unsigned kBetweenLooks = 16;
 
 // Whether the clock is looked at after so many of them: the first, 2, 4, 8, and then every 16. Where each takes long, two are enough to
 // see it.
-bool looksAtTheClock(unsigned taken) { return std::has_single_bit(taken) || taken % kBetweenLooks == 0; }
+bool looksAtTheClock(unsigned taken) { return (taken & (taken - 1)) == 0 || taken % kBetweenLooks == 0; }
 
 // The part of a turn that runs before its handler suspends, or all of it.
 class FirstPart final : detail::Strand {
