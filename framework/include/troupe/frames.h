@@ -23,9 +23,17 @@ struct FrameAllocator {
   FrameAllocator() = default;
   template <class U>
   FrameAllocator(const FrameAllocator<U>&) noexcept {}
-  T* allocate(std::size_t count) { return static_cast<T*>(takeFrame(count * sizeof(T))); }
-  void deallocate(T* at, std::size_t count) noexcept { dropFrame(at, count * sizeof(T)); }
+  T* allocate(std::size_t count) { return static_cast<T*>(takeFrame(count * sizeof(One))); }
+  void deallocate(T* at, std::size_t count) noexcept {
+    dropFrame(static_cast<void*>(at), count * sizeof(One));
+  }
   friend bool operator==(const FrameAllocator&, const FrameAllocator&) { return true; }
+
+ private:
+  // T may be a pointer, and it is that which is meant.
+  struct One {
+    T value;
+  };
 };
 
 }  // namespace troupe::detail
