@@ -1,5 +1,5 @@
-// The receiving end of an actor's mailbox. Reads one packet at a time into memory that outlives this process,
-// and hands out its messages one by one; remembers there which were begun and which are done.
+// The receiving end of an actor's mailbox. Reads packets into memory that outlives this process, and hands out
+// their messages one by one; remembers there which were begun and which are done.
 //
 // Order:   first in, first out from each sender; none promised between senders.
 // Loss:    none of what was not begun: a packet that was read is found again by the successor. Messages that

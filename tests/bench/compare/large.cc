@@ -32,6 +32,10 @@ struct Load {
 };
 
 Load oneMiB(bool all) { return {.bytes = kMiB, .count = effort(1024), .window = 4, .all = all}; }
+Load kibibytes(std::size_t size) {
+  const std::size_t bytes = size << 10;
+  return {.bytes = bytes, .count = effort(256 * kMiB / bytes), .window = kMiB / 2 / bytes, .all = true};
+}
 Load manyMiB() { return {.bytes = 64 * kMiB, .count = effort(12), .window = 1, .all = false}; }
 
 // The first and the last word are the message's number; between them all are alike.
@@ -236,6 +240,10 @@ void add(Figures& figures, const std::string& workload, const std::function<Load
 }  // namespace
 
 void addLarge(Figures& figures) {
+  for (const std::size_t size : {2, 16, 128}) {
+    const std::string workload = "one way, " + std::to_string(size) + " KiB, all read";
+    add(figures, workload, [size] { return kibibytes(size); }, true);
+  }
   add(figures, "one way, 1 MiB, all read", [] { return oneMiB(true); }, true);
   add(figures, "one way, 1 MiB, ends read", [] { return oneMiB(false); }, false);
   add(figures, "one way, 64 MiB, ends read", manyMiB, false);

@@ -18,13 +18,13 @@ namespace troupe::bench {
 
 namespace {
 
-constexpr unsigned kSupervisors = 20;
+std::uint64_t supervisors() { return std::min<std::uint64_t>(effort(5000), 20); }
 // Starts that are asked for at a time.
-constexpr unsigned kAtATime = 16;
+std::uint64_t atATime() { return std::min<std::uint64_t>(supervisors(), 16); }
 
-std::uint64_t actors() { return std::max<std::uint64_t>(effort(5000) / kSupervisors, 1) * kSupervisors; }
+std::uint64_t actors() { return effort(5000) / supervisors() * supervisors(); }
 
-std::string groupName(unsigned number) { return "group" + std::to_string(number); }
+std::string groupName(std::uint64_t number) { return "group" + std::to_string(number); }
 
 // The root holds three descriptors for each actor whose messages fit a packet.
 constexpr std::size_t kMaxMessageBytes = 0;
@@ -96,7 +96,7 @@ Task<double> callEach(const std::vector<Ref<Sink>>& refs) {
 
 // Of each supervisor's share, one after the other.
 Task<> startShare(SupervisorRef supervisor, std::uint64_t share, Crowd& crowd, std::vector<Ref<Sink>>& refs,
-                  unsigned& left) {
+                  std::uint64_t& left) {
   for (std::uint64_t i = 0; i < share; ++i) {
     const StartedChild started = co_await supervisor.within(kForever).start("worker");
     crowd.pids.push_back(started.pid);
@@ -109,18 +109,18 @@ double onDemand(double (*figure)(const Crowd&)) {
   allowDescriptors();
   return inApp(
       [](App& app) {
-        for (unsigned i = 0; i < kSupervisors; ++i)
+        for (std::uint64_t i = 0; i < supervisors(); ++i)
           app.supervisor(groupName(i))
               .each<Echoer>("worker", {.restart = Restart::temporary, .maxMessageBytes = kMaxMessageBytes});
       },
       [figure](Self& self) -> Task<double> {
         Crowd crowd;
         std::vector<Ref<Sink>> refs;
-        unsigned left = kAtATime;
+        std::uint64_t left = atATime();
         const double before = now();
-        for (unsigned i = 0; i < kAtATime; ++i) {
+        for (std::uint64_t i = 0; i < atATime(); ++i) {
           auto supervisor = co_await self.findSupervisor(groupName(i));
-          const std::uint64_t share = actors() / kAtATime + (i < actors() % kAtATime ? 1 : 0);
+          const std::uint64_t share = actors() / atATime() + (i < actors() % atATime() ? 1 : 0);
           self.spawn(startShare(supervisor, share, crowd, refs, left));
         }
         while (left > 0) co_await self.sleepFor(std::chrono::milliseconds(1));
@@ -137,9 +137,9 @@ double declared() {
   const double before = now();
   return inApp(
       [](App& app) {
-        for (unsigned i = 0; i < kSupervisors; ++i) {
+        for (std::uint64_t i = 0; i < supervisors(); ++i) {
           auto& group = app.supervisor(groupName(i));
-          for (std::uint64_t k = 0; k < actors() / kSupervisors; ++k)
+          for (std::uint64_t k = 0; k < actors() / supervisors(); ++k)
             group.child<Echoer>("worker" + std::to_string(k), {.maxMessageBytes = kMaxMessageBytes});
         }
       },
