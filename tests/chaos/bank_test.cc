@@ -25,7 +25,8 @@ constexpr unsigned kVaults = 100;
 constexpr unsigned kDropping = 10;
 constexpr unsigned kClerks = 4;
 constexpr unsigned kRegions = 4;
-constexpr std::size_t kMostDeposits = 6000;  // of a vault
+constexpr unsigned kProcesses = kVaults + 2 * kRegions + kClerks + 2;  // with their supervisors, and main
+constexpr std::size_t kMostDeposits = 6000;                            // of a vault
 constexpr unsigned kPage = 300;
 
 std::int64_t amountOf(std::uint64_t id) { return 1000 + static_cast<std::int64_t>(id % 97); }
@@ -253,7 +254,7 @@ TEST_F(BankChaosTest, NoCentIsLostOrMadeAndEveryAcknowledgedDepositIsThereOnce) 
   Program app(ownPath(), {folder.path()});
   ASSERT_TRUE(app.waitForLine("started")) << app.errors();
   strikeFor(10, 20, app, [&] { strike(app); });
-  ASSERT_TRUE(app.waitUntil([&] { return isCalm(app); })) << describe(app.processes());
+  ASSERT_TRUE(app.waitUntil([&] { return isCalm(app, kProcesses); })) << describe(app.processes());
   app.send("finish\n");
   ASSERT_TRUE(app.waitForLine("finished")) << app.errors().substr(0, 10'000);
 

@@ -25,6 +25,7 @@ namespace tests {
 namespace {
 
 constexpr unsigned kSenders = 8;
+constexpr unsigned kProcesses = kSenders + 4;  // with the receiver, both supervisors and main
 
 // What has come from each sender is kept: a message counts with the turn that handled it.
 class Receiver final : public troupe::Actor<Receiver, chaos::Counter> {
@@ -266,7 +267,7 @@ class SequenceTest : public ChaosTest {
     Program app(ownPath(), {"app", words, folder.path()});
     ASSERT_TRUE(app.waitForLine("started")) << app.errors();
     strikeFor(2, everyMost, app, [&] { strike(app, victim()); });
-    ASSERT_TRUE(app.waitUntil([&] { return isCalm(app); })) << describe(app.processes());
+    ASSERT_TRUE(app.waitUntil([&] { return isCalm(app, kProcesses); })) << describe(app.processes());
     app.send("finish\n");
     for (unsigned i = 0; i < kSenders; ++i) {
       const auto line = app.waitForLine("sender ");
