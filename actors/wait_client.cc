@@ -46,7 +46,7 @@ namespace {
 
 using actors::BarrierProtocol;
 using actors::EventProtocol;
-using Outcome = actors::LockAnswer::Outcome;
+using LockOutcome = actors::LockAnswer::Outcome;
 
 Task<> eventSet(RefBase event) { co_await Ref<EventProtocol>(std::move(event)).set(); }
 Task<> eventCleared(RefBase event) { co_await Ref<EventProtocol>(std::move(event)).clear(); }
@@ -64,7 +64,7 @@ Task<> eventAwaited(RefBase event, Duration wait) {
   auto call = ref.within(actors::callWithin(wait)).wait(claim.ticket(), actors::waitOf(wait));
   const auto reply = co_await call;
   claim.close();
-  if (reply->getOutcome() != Outcome::GRANTED)
+  if (reply->getOutcome() != LockOutcome::GRANTED)
     throw actors::waitedInVain("waiting for the event " + event.path() + ": it was not set", wait);
 }
 
@@ -75,11 +75,11 @@ Task<unsigned> barrierPassed(RefBase barrier, Duration wait) {
   const auto reply = co_await call;
   claim.close();
   switch (reply->getOutcome()) {
-    case Outcome::GRANTED: co_return reply->getPlace();
-    case Outcome::BROKEN:
+    case LockOutcome::GRANTED: co_return reply->getPlace();
+    case LockOutcome::BROKEN:
       throw Error(ErrorKind::refused,
                   "waiting at the barrier " + barrier.path() + ": it is broken: " + reply->getWhy().cStr());
-    case Outcome::TIME_OVER: break;
+    case LockOutcome::TIME_OVER: break;
   }
   throw actors::waitedInVain("waiting at the barrier " + barrier.path() + ": not all have come", wait);
 }
