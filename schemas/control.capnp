@@ -65,6 +65,8 @@ struct Ticket {
   # It is to wait until it is told who it is (`become`).
   unrehearsed @18 :Bool;
   # That comes at once, so there is nothing to do before.
+  instances @19 :UInt32 = 1;
+  # So many it may be, one after the other.
 
   struct Inherited {
     # What main opened and gave to this child, by the order in which main opens such things.
@@ -101,6 +103,7 @@ struct SpecData {
   spares @15 :UInt32;
   limits @16 :LimitsData;
   recycleAfter @17 :UInt32;
+  instancesPerProcess @18 :UInt32 = 1;
 }
 
 struct FlagsData {
@@ -335,12 +338,18 @@ struct Control {
     drain @58 :Void;
     # To the older process: it should end when its tasks have.
     become :group {
-      # To a hot spare that has said `prepared`, with the descriptors of `granted`: who it is.
+      # To a hot spare that has said `prepared`, or a process that has said `resting`, with the descriptors of `granted`: who it
+      # is.
       path @66 :Text;
       actor @67 :UInt64;
       generation @68 :UInt32;
       maxMessageBytes @69 :UInt64;
+      arguments @79 :List(Argument);
+      # For one that was resting; a spare has its own. Their descriptors come after those of `granted`.
     }
+    resting @78 :Void;
+    # From a process that may be one instance of a template after the other, after `leaving`: nothing of the last is left, and
+    # it waits to be the next.
 
     tap @77 :Void;
     # From the root to an actor, with a descriptor: the channel into which it shows its messages (client.capnp), until that is

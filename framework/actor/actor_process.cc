@@ -32,6 +32,7 @@ ActorProcess::ActorProcess(Assignment assignment)
       tookOver_(assignment.tookOver),
       limits_(assignment.limits),
       recycleAfter_(assignment.recycleAfter),
+      instances_(assignment.instances),
       class_(*assignment.actorClass),
       factory_(std::move(assignment.factory)),
       arguments_(std::move(assignment.arguments)),
@@ -93,7 +94,10 @@ ActorProcess::ActorProcess(Assignment assignment)
       signals_({SIGTERM}),
       signalPoll_(loop_, signals_.fd(), loop::Interest::readable,
                   [this](bool, bool) {
-                    while (signals_.next()) stopAsAsked();
+                    while (signals_.next()) {
+                      signalled_ = true;
+                      stopAsAsked();
+                    }
                   }),
       unsentFor_(loop_, [this] { giveUpUnsent(); }),
       run_([this](std::exception_ptr exception) { crash(std::move(exception)); }),
@@ -125,7 +129,7 @@ void ActorProcess::run() {
     // A commit that failed, say.
     crash(std::current_exception());
   }
-  end({.kind = ExitKind::normal});
+  if (!over_) end({.kind = ExitKind::normal});
 }
 
 void ActorProcess::construct() {
@@ -198,7 +202,7 @@ void ActorProcess::windDown() {
 }
 
 void ActorProcess::endWhenDrained() {
-  if (!drained_ || !control_.drained()) return;
+  if (over_ || !drained_ || !control_.drained()) return;
   const std::size_t owed = outbox_.owedPackets();
   if (owed == 0) end(*ending_);
   // One that ends by itself waits as long as it takes.
@@ -230,6 +234,7 @@ void ActorProcess::crash(std::exception_ptr exception) {
 }
 
 void ActorProcess::end(const ExitReason& reason) {
+  if (makesWay(reason)) return;
   sayLeaving(reason);
   os::endProcess(reason.clean()                                        ? 0
                  : reason.kind == ExitKind::exited && reason.code != 0 ? reason.code & 0xff
@@ -354,17 +359,6 @@ void ActorProcess::onNotice(wire::ReceivedControl& message) {
     }
     default: return;  // of a newer root: nothing that this version knows of
   }
-}
-
-void runActor(Assignment assignment) {
-  // Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
-  try {
-    // Never destroyed: the process ends under it.
-    (new ActorProcess(std::move(assignment)))->run();
-  } catch (...) {
-    std::fprintf(stderr, "an exception in the event loop: %s\n", describe(std::current_exception()).c_str());
-  }
-  os::endProcess(1);
 }
 
 }  // namespace troupe::actor

@@ -1,7 +1,7 @@
 // A process that is an actor: its event loop, its lanes, and its life from construction to the end.
 //
 // Life:    construct, init() -> ready -> handlers and run() -> [stop: turn at hand ends, run() cancelled, stopping()] -> end.
-//          The process ends by runActor() itself, never by returning.
+//          The process ends by runActor() itself, never by returning; or goes on as the next instance (instances.cc).
 // Crash:   an exception that leaves any of the actor's functions: its text is sent ahead, and the process ends with code 1.
 #pragma once
 
@@ -40,14 +40,15 @@ struct Assignment {
   bool tookOver = false;     // from a process of an older program
   bool alone = true;         // no other actor reads its mailbox
   bool unrehearsed = false;  // of a spare: it is called at once
-  os::Fd control;
-  wire::GrantedEnds ends;
+  os::Fd control = {};
+  wire::GrantedEnds ends = {};
   std::size_t maxMessageBytes = 0;
   Limits limits = {};
   unsigned recycleAfter = 0;
+  unsigned instances = 1;  // so many it may be, one after the other
   const detail::ActorClass* actorClass = nullptr;
-  detail::ActorFactory factory;
-  std::vector<Argument> arguments;
+  detail::ActorFactory factory = {};
+  std::vector<Argument> arguments = {};
   // Called just before the process ends by itself, with the reason that its supervisor is told.
   std::function<void(const ExitReason&)> leaving = {};
 };
@@ -59,7 +60,10 @@ std::string titleOf(const std::string& path, const std::string& program);
 // until it may begin, and fills in what it is told of who it is.
 void awaitTakeOver(Assignment& assignment);
 
-// Becomes that actor, until the process ends. The process must be settled (os/process.h).
+// Of a process that was one instance of a template, and has nothing left of it: waits until it is the next.
+void awaitNext(Assignment& assignment);
+
+// Becomes that actor, and those after it, until the process ends. The process must be settled (os/process.h).
 [[noreturn]] void runActor(Assignment assignment);
 
 class ActorProcess {
@@ -68,7 +72,10 @@ class ActorProcess {
   // The one that this process is. Errors: invalid, in a process that is no actor.
   static ActorProcess& current();
 
+  // Returns where the process may be another: once nothing refers to it, it is to be destroyed.
   void run();
+  // The lane to the supervisor, for the next one.
+  os::Fd releaseControl() { return control_.release(); }
 
   const std::string& path() const { return path_; }
   wire::ActorId id() const { return id_; }
@@ -119,7 +126,9 @@ class ActorProcess {
   std::uint64_t arrivals() const { return server_.arrivals() + calls_.arrivals(); }
   void giveUpUnsent();
   [[noreturn]] void crash(std::exception_ptr exception);
-  [[noreturn]] void end(const ExitReason& reason);
+  void end(const ExitReason& reason);
+  // instances.cc
+  bool makesWay(const ExitReason& reason);
   void sayLeaving(const ExitReason& reason);
   void fault(const std::string& what);
 
@@ -129,6 +138,7 @@ class ActorProcess {
   const bool tookOver_;
   const Limits limits_;
   const unsigned recycleAfter_;
+  const unsigned instances_;
   const detail::ActorClass& class_;
   detail::ActorFactory factory_;
   std::vector<Argument> arguments_;
@@ -161,6 +171,8 @@ class ActorProcess {
   bool ready_ = false;
   std::optional<ExitReason> ending_;
   bool askedToStop_ = false;
+  bool signalled_ = false;  // SIGTERM: who sends that wants the process gone
+  bool over_ = false;       // the process goes on without this actor
   bool windingDown_ = false;
   bool drained_ = false;
   bool handingOver_ = false;

@@ -95,6 +95,7 @@ void write(wire::SpecData::Builder to, const ChildSpec& spec) {
   to.setSpares(spec.spares);
   write(to.initLimits(), spec.limits);
   to.setRecycleAfter(spec.recycleAfter);
+  to.setInstancesPerProcess(spec.instancesPerProcess);
 }
 
 ChildSpec read(wire::SpecData::Reader from) {
@@ -117,6 +118,7 @@ ChildSpec read(wire::SpecData::Reader from) {
   spec.spares = from.getSpares();
   spec.limits = read(from.getLimits());
   spec.recycleAfter = from.getRecycleAfter();
+  spec.instancesPerProcess = from.getInstancesPerProcess();
   return spec;
 }
 

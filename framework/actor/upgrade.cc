@@ -3,6 +3,7 @@
 #include <troupe/error.h>
 
 #include "actor/actor_process.h"
+#include "actor/spec_codec.h"
 #include "mailbox/desk_layout.h"
 #include "os/channel.h"
 #include "os/kill_point.h"
@@ -34,6 +35,8 @@ void become(Assignment& assignment, wire::ReceivedControl& order) {
   assignment.id = who.getActor();
   assignment.generation = who.getGeneration();
   assignment.maxMessageBytes = who.getMaxMessageBytes();
+  // First, since the ends that are not there leave no gap.
+  if (who.hasArguments()) assignment.arguments = read(who.getArguments(), order);
   assignment.ends = wire::takeEnds(order);
   os::setTitle(titleOf(assignment.path, assignment.program));
   os::setKillPath(assignment.path);
@@ -60,6 +63,18 @@ void rehearse(const Assignment& assignment) {
   process.loop().run();
 }
 
+// One message at a time: those behind it are for the actor. There is nothing else to wait for, and an event loop would cost what the
+// actor's own does.
+wire::ReceivedControl nextOf(const os::Fd& control) {
+  for (;;) {
+    os::ChannelMessage message;
+    os::waitForMessage(control.get());
+    const auto state = os::receiveFrom(control.get(), message);
+    if (state == os::ChannelState::closed) os::endProcess(1);
+    if (state == os::ChannelState::done) return wire::ControlLane::unpacked(message);
+  }
+}
+
 }  // namespace
 
 void awaitTakeOver(Assignment& assignment) {
@@ -71,18 +86,27 @@ void awaitTakeOver(Assignment& assignment) {
     prepared->setPrepared();
     os::sendOn(assignment.control.get(), prepared.encode());
   }
-  // One message at a time: those behind it are for the actor. There is nothing else to wait for, and an event loop would cost what the
-  // actor's own does.
   for (;;) {
-    os::ChannelMessage message;
-    os::waitForMessage(assignment.control.get());
-    const auto state = os::receiveFrom(assignment.control.get(), message);
-    if (state == os::ChannelState::wouldBlock) continue;
-    if (state == os::ChannelState::closed) os::endProcess(1);
-    wire::ReceivedControl received(message.bytes, std::move(message.descriptors));
+    wire::ReceivedControl received = nextOf(assignment.control);
     if (received->isStop()) os::endProcess(0);
     if (received->isBecome()) return become(assignment, received);
     if (received->isTakeOver()) return takeOver(assignment, received);
+  }
+}
+
+void awaitNext(Assignment& assignment) {
+  detail::Strand::current() = nullptr;
+  os::flushOutput();
+  os::setTitle(titleOf(assignment.path + ":resting", assignment.program));
+  os::killPoint("resting");
+  wire::ControlMessage resting;
+  resting->setResting();
+  os::sendOn(assignment.control.get(), resting.encode());
+  os::killPoint("rests");
+  // All that comes before the call was for the last one, `stop` too.
+  for (;;) {
+    wire::ReceivedControl received = nextOf(assignment.control);
+    if (received->isBecome()) return become(assignment, received);
   }
 }
 

@@ -18,7 +18,7 @@
 namespace troupe::os {
 
 // What a process is at when it passes it; each part has tests of its own.
-enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare, table, shared };
+enum class KillPart : std::uint8_t { message, place, body, start, upgrade, spare, instance, table, shared };
 
 struct KillPointName {
   std::string_view name;
@@ -105,6 +105,12 @@ inline constexpr KillPointName kKillPoints[] = {
     // and the spare
     {"prepared", KillPart::spare},  // before it says that it waits
     {"became", KillPart::spare},    // it has been told who it is
+    // One instance after the other: the process
+    {"resting", KillPart::instance},  // nothing is left of the last, and nobody knows
+    {"rests", KillPart::instance},    // it has said so
+    // and the supervisor
+    {"restHeard", KillPart::instance},  // before the last counts as ended
+    {"restTaken", KillPart::instance},  // it is the next, and does not know it
     // A kept table
     {"recordWritten", KillPart::table},  // it lies behind the end
     {"recordMoved", KillPart::table},    // into the other half of its log

@@ -28,13 +28,6 @@ namespace {
 
 constexpr int kSettlingFailed = 71;  // EX_OSERR of sysexits.h
 
-void flushOutput() {
-  std::cout.flush();
-  std::clog.flush();
-  std::fflush(stdout);
-  std::fflush(stderr);
-}
-
 [[noreturn]] void endSettling(const char* what) {
   const std::string line =
       std::string("troupe: a new process cannot ") + what + ": " + std::strerror(errno) + "\n";
@@ -101,6 +94,13 @@ void takeNoInput() {
 }
 
 }  // namespace
+
+void flushOutput() {
+  std::cout.flush();
+  std::clog.flush();
+  std::fflush(stdout);
+  std::fflush(stderr);
+}
 
 unsigned forksSoFar() {
   static unsigned forks = 0;
@@ -259,6 +259,13 @@ unsigned threadCount() {
   if (::stat("/proc/self/task", &status) < 0)
     throw Error::system("cannot count threads in /proc/self/task", errno);
   return static_cast<unsigned>(status.st_nlink - 2);
+}
+
+bool isAlone() {
+  siginfo_t info = {};
+  const bool childless =
+      ::waitid(P_ALL, 0, &info, WEXITED | WSTOPPED | WCONTINUED | WNOHANG | WNOWAIT) < 0 && errno == ECHILD;
+  return childless && threadCount() == 1;
 }
 
 }  // namespace troupe::os

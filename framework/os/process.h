@@ -88,5 +88,10 @@ bool sendSignal(pid_t pid, int signal);
 
 pid_t processId();
 unsigned threadCount();
+// It has no other thread, and no child, be it a zombie: so nothing goes on when it waits. Errors: system.
+bool isAlone();
+
+// Writes what the C and C++ libraries hold back of standard output and error.
+void flushOutput();
 
 }  // namespace troupe::os

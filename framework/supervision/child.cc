@@ -4,6 +4,13 @@
 
 namespace troupe::supervision {
 
+std::string prefixOf(const Child& child) { return child.path.substr(1) + " | "; }
+
+bool isMadeLike(const ChildSpec& made, const ChildSpec& wanted) {
+  return made.launch == wanted.launch && made.output == wanted.output && made.limits == wanted.limits &&
+         made.recycleAfter == wanted.recycleAfter && made.instancesPerProcess == wanted.instancesPerProcess;
+}
+
 ExitReason reasonOf(const Child& child, const os::ProcessEnd& end, bool outOfMemory) {
   if (end.signaled) {
     if (end.code == SIGKILL && child.killedFor) return *child.killedFor;

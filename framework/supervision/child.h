@@ -12,6 +12,7 @@
 #include "os/fd.h"
 #include "os/process.h"
 #include "supervision/blueprint.h"
+#include "supervision/output_relay.h"
 #include "wire/control_lane.h"
 
 namespace troupe::supervision {
@@ -29,6 +30,7 @@ enum class Part : std::uint8_t {
   understudy,  // of a newer program: it waits to take over
   retired,     // it has handed over, and ends by and by
   spare,       // it waits to become the child, or another one of the same pool (spares.h)
+  resting,     // it has been an instance of a template, and waits to be the next (resting.h)
 };
 
 struct Child {
@@ -46,6 +48,8 @@ struct Child {
   // What it prints, until that is relayed.
   os::Fd standardOutput = {};
   os::Fd standardError = {};
+  OutputRelay::SourceId relayedOutput = 0;
+  OutputRelay::SourceId relayedError = 0;
   std::unique_ptr<wire::ControlLane> lane;
   os::Fd desk = {};  // of a pool's worker: whether it dies with a message in hand
   bool ready = false;
@@ -61,6 +65,13 @@ struct Child {
   bool ahead = false;  // a spare for the start that comes next
 
   bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
+  // The process goes on, and is no child for now.
+  void rest() {
+    part = Part::resting;
+    ready = askedToStop = pongAwaited = false;
+    said.reset();
+    watchdog.reset();
+  }
   // Another process of the same child: who it is, and nothing of what the other has come to.
   void becomeLike(const Child& other) {
     key = other.key;
@@ -72,6 +83,12 @@ struct Child {
     actor = other.actor;
   }
 };
+
+// What stands before each line that it prints.
+std::string prefixOf(const Child& child);
+
+// True where a process that was made with `made` can be a child with `wanted`: of what it can't be told later, all is the same.
+bool isMadeLike(const ChildSpec& made, const ChildSpec& wanted);
 
 // Why a process ended: pure, from what the kernel says, what it said itself, and what was done to it.
 ExitReason reasonOf(const Child& child, const os::ProcessEnd& end, bool outOfMemory);

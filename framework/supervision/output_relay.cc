@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "os/packet_pipe.h"
 
@@ -18,11 +19,11 @@ struct OutputRelay::Source {
 OutputRelay::OutputRelay(loop::Loop& loop, int standardDescriptor) : loop_(loop), end_(standardDescriptor) {}
 OutputRelay::~OutputRelay() = default;
 
-void OutputRelay::add(os::Fd reader, std::string prefix) {
+OutputRelay::SourceId OutputRelay::add(os::Fd reader, std::string prefix) {
   auto source = std::make_unique<Source>();
   source->reader = std::move(reader);
   source->prefix = std::move(prefix);
-  add(std::move(source));
+  return add(std::move(source));
 }
 
 void OutputRelay::add(os::Fd reader, Shown shown) {
@@ -32,29 +33,42 @@ void OutputRelay::add(os::Fd reader, Shown shown) {
   add(std::move(source));
 }
 
-void OutputRelay::add(std::unique_ptr<Source> source) {
+OutputRelay::SourceId OutputRelay::add(std::unique_ptr<Source> source) {
   Source* const raw = source.get();
+  const SourceId id = ++last_;
   raw->poll = std::make_unique<loop::Poll>(loop_, raw->reader.get(),
                                            held_ ? loop::Interest::none : loop::Interest::readable,
-                                           [this, raw](bool, bool) {
-                                             if (!readFrom(*raw)) sources_.erase(raw);
+                                           [this, raw, id](bool, bool) {
+                                             if (readFrom(*raw) == Read::end) sources_.erase(id);
                                              writePending();
                                            });
-  sources_.emplace(raw, std::move(source));
+  sources_.emplace(id, std::move(source));
+  return id;
 }
 
-// False at its end.
-bool OutputRelay::readFrom(Source& source) {
+void OutputRelay::rename(SourceId id, std::string prefix) {
+  const auto found = sources_.find(id);
+  if (found == sources_.end()) return;
+  Source& source = *found->second;
+  Read read = Read::some;
+  while (read == Read::some) read = readFrom(source);
+  if (!source.partial.empty()) emit(source, std::exchange(source.partial, {}));
+  source.prefix = std::move(prefix);
+  if (read == Read::end) sources_.erase(found);
+  writePending();
+}
+
+OutputRelay::Read OutputRelay::readFrom(Source& source) {
   // Not on the stack, as in os::receiveFrom().
   static std::array<char, 16 * 1024> buffer;
   const long bytes = os::readOutput(source.reader.get(), buffer.data(), buffer.size());
-  if (bytes < 0) return true;
+  if (bytes < 0) return Read::nothing;
   if (bytes > 0) {
     take(source, {buffer.data(), static_cast<std::size_t>(bytes)});
-    return true;
+    return Read::some;
   }
-  if (!source.partial.empty()) emit(source, source.partial);
-  return false;
+  if (!source.partial.empty()) emit(source, std::exchange(source.partial, {}));
+  return Read::end;
 }
 
 void OutputRelay::take(Source& source, std::string_view text) {
@@ -120,8 +134,8 @@ void OutputRelay::holdSources(bool hold) {
   if (held_ == hold) return;
   held_ = hold;
   if (room_) room_->want(hold ? loop::Interest::writable : loop::Interest::none);
-  for (const auto& [raw, source] : sources_)
-    raw->poll->want(hold ? loop::Interest::none : loop::Interest::readable);
+  for (const auto& [id, source] : sources_)
+    source->poll->want(hold ? loop::Interest::none : loop::Interest::readable);
 }
 
 void OutputRelay::finish(loop::Clock::time_point deadline) {
@@ -129,7 +143,7 @@ void OutputRelay::finish(loop::Clock::time_point deadline) {
     more = false;
     for (auto it = sources_.begin(); it != sources_.end();) {
       const std::size_t before = pending_.size();
-      if (!readFrom(*it->second)) {
+      if (readFrom(*it->second) == Read::end) {
         it = sources_.erase(it);
         continue;
       }
@@ -142,7 +156,7 @@ void OutputRelay::finish(loop::Clock::time_point deadline) {
       writePending();
     }
   }
-  for (const auto& [raw, source] : sources_) {
+  for (const auto& [id, source] : sources_) {
     if (!source->partial.empty()) emit(*source, source->partial);
     source->partial.clear();
   }

@@ -27,11 +27,15 @@ class OutputRelay {
   OutputRelay(loop::Loop& loop, int standardDescriptor);
   ~OutputRelay();
 
+  // Names what is relayed. 0: nothing.
+  using SourceId = std::uint64_t;
   // Takes what comes from `reader` until its end, with `prefix` before each line.
-  void add(os::Fd reader, std::string prefix);
+  SourceId add(os::Fd reader, std::string prefix);
   // The same, where `shown` makes of each line what is to be seen: one or more lines, without the end of the last.
   using Shown = std::function<std::string(std::string_view line)>;
   void add(os::Fd reader, Shown shown);
+  // What comes is from somebody else from here on. What has come is the last one's, and ends his line.
+  void rename(SourceId id, std::string prefix);
   // A line of this process's own. Kept where there is no room; past kMaxOwn bytes kept, dropped and counted.
   void writeLine(std::string_view line);
 
@@ -42,8 +46,9 @@ class OutputRelay {
  private:
   static constexpr std::size_t kMaxOwn = 256 * 1024;
   struct Source;
-  void add(std::unique_ptr<Source> source);
-  bool readFrom(Source& source);
+  SourceId add(std::unique_ptr<Source> source);
+  enum class Read { some, nothing, end };
+  Read readFrom(Source& source);
   void take(Source& source, std::string_view text);
   void emit(std::string_view prefix, std::string_view line);
   void emit(const Source& source, std::string_view line);
@@ -56,7 +61,8 @@ class OutputRelay {
   std::size_t written_ = 0;  // of pending_
   std::uint64_t droppedLines_ = 0;
   bool held_ = false;
-  std::unordered_map<Source*, std::unique_ptr<Source>> sources_;
+  std::unordered_map<SourceId, std::unique_ptr<Source>> sources_;
+  SourceId last_ = 0;
   std::unique_ptr<loop::Poll> room_;
 };
 

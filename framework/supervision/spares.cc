@@ -13,16 +13,6 @@ constexpr Duration kSlowest = std::chrono::seconds(5);
 // A start that takes longer than this gains nothing from the fork that was done meanwhile.
 constexpr Duration kAheadAtMost = std::chrono::seconds(5);
 
-// What a process is made with, and can't be told later.
-bool isLike(const ChildSpec& made, const ChildSpec& wanted) {
-  return made.launch == wanted.launch && made.output == wanted.output && made.limits == wanted.limits &&
-         made.recycleAfter == wanted.recycleAfter;
-}
-
-auto is(const Child& child) {
-  return [&child](const std::unique_ptr<Child>& each) { return each.get() == &child; };
-}
-
 }  // namespace
 
 Spares::Spares(loop::Loop& loop, std::function<bool(Child&)> launch)
@@ -44,11 +34,11 @@ void Spares::provide(SparePlace place, const Child& child) {
 void Spares::endUseless(Group& group) {
   auto spares = std::exchange(group.spares, {});
   for (std::unique_ptr<Child>& spare : spares) {
-    const bool fits = isLike(spare->spec, group.spec);
+    const bool fits = isMadeLike(spare->spec, group.spec);
     if (fits && group.spares.size() < group.spec.spares) {
       group.spares.push_back(std::move(spare));
     } else {
-      end(std::move(spare));
+      dying_.end(std::move(spare));
     }
   }
 }
@@ -96,7 +86,7 @@ void Spares::makeAhead(SparePlace place, std::unique_ptr<Child> spare) {
     const auto one = std::ranges::find_if(group.spares, is(*made));
     std::unique_ptr<Child> late = std::move(*one);
     group.spares.erase(one);
-    end(std::move(late));
+    dying_.end(std::move(late));
     makeSoon(group);
   });
   spare->watchdog->startIn(kAheadAtMost);
@@ -115,7 +105,7 @@ std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
   const auto one = std::ranges::find_if(group.spares, [&](const std::unique_ptr<Child>& spare) {
     const bool wanted = spare->ahead || (spare->ready && spec.spares > 0);
     // Nobody has reaped it yet, but the kernel may have ended it.
-    return wanted && !spare->lane->closed() && !os::hasEnded(spare->pid) && isLike(spare->spec, spec);
+    return wanted && !spare->lane->closed() && !os::hasEnded(spare->pid) && isMadeLike(spare->spec, spec);
   });
   if (one == group.spares.end()) return nullptr;
   std::unique_ptr<Child> taken = std::move(*one);
@@ -128,7 +118,7 @@ std::unique_ptr<Child> Spares::take(SparePlace place, const ChildSpec& spec) {
 }
 
 void Spares::ended(const Child& spare) {
-  if (std::erase_if(dying_, is(spare)) > 0) return;
+  if (dying_.ended(spare)) return;
   for (auto& [place, group] : groups_) {
     if (std::erase_if(group.spares, is(spare)) == 0) continue;
     group.pace = std::min(2 * group.pace, kSlowest);
@@ -136,15 +126,8 @@ void Spares::ended(const Child& spare) {
   }
 }
 
-void Spares::end(std::unique_ptr<Child> spare) {
-  spare->killedFor = ExitReason{.kind = ExitKind::shutdown};
-  spare->watchdog.reset();
-  os::sendSignal(spare->pid, SIGKILL);
-  dying_.push_back(std::move(spare));
-}
-
 void Spares::endAll(Group& group) {
-  for (std::unique_ptr<Child>& spare : std::exchange(group.spares, {})) end(std::move(spare));
+  for (std::unique_ptr<Child>& spare : std::exchange(group.spares, {})) dying_.end(std::move(spare));
 }
 
 void Spares::drop(SparePlace place) {

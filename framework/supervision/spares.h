@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "loop/loop.h"
-#include "supervision/child.h"
+#include "supervision/dying.h"
 
 namespace troupe::supervision {
 
@@ -59,15 +59,13 @@ class Spares {
   void makeSoon(Group& group);
   void makeOne(Group& group);
   void endUseless(Group& group);
-  void end(std::unique_ptr<Child> spare);
   void endAll(Group& group);
 
   loop::Loop& loop_;
   std::function<bool(Child&)> launch_;
   std::unordered_map<SparePlace, Group> groups_;
   loop::Clock::time_point nextFree_ = {};  // turn that nobody has
-  // Killed, and not reaped yet.
-  std::vector<std::unique_ptr<Child>> dying_;
+  Dying dying_;
   bool closed_ = false;
 };
 

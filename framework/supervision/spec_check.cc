@@ -87,6 +87,17 @@ void checkLimits(const Checker& check, const ChildDeclaration& child) {
                 std::to_string(child.spec.recycleAfter), "a temporary child is never replaced");
 }
 
+void checkInstances(const Checker& check, const ChildDeclaration& child) {
+  const unsigned most = child.spec.instancesPerProcess;
+  check.require(most > 0, "instancesPerProcess", "0", "a process is one at least");
+  if (most == 1) return;
+  const std::string value = std::to_string(most);
+  check.require(child.isTemplate, "instancesPerProcess", value,
+                "only instances of a template follow each other");
+  check.require(child.spec.restart != Restart::permanent, "instancesPerProcess", value,
+                "a permanent child is restarted when it ends, in a process of its own");
+}
+
 void checkCombination(const Checker& check, const SupervisorSpec& flags, const ChildDeclaration& child) {
   check.require(!child.spec.significant || flags.autoShutdown != AutoShutdown::never, "significant", "true",
                 "the supervisor's autoShutdown is `never`");
@@ -142,6 +153,7 @@ void checkChild(const std::string& supervisor, const SupervisorSpec& flags, cons
                 "at most 16 are allowed");
   check.require(child.spec.spares == 0 || child.spec.restart != Restart::temporary, "spares",
                 std::to_string(child.spec.spares), "a temporary child is never restarted");
+  checkInstances(check, child);
   checkLimits(check, child);
   checkCombination(check, flags, child);
 }

@@ -47,7 +47,8 @@ Supervisor::Supervisor(loop::Loop& loop, Setup setup)
       err_(loop, 2),
       log_(err_, setup_.path),
       core_(setup_.path, setup_.blueprint->flags, declarationsOf(*setup_.blueprint), newRandom()),
-      spares_(loop, [this](Child& spare) { return launchSpare(spare); }) {
+      spares_(loop, [this](Child& spare) { return launchSpare(spare); }),
+      resting_(loop) {
   for (const auto& child : setup_.blueprint->children) declared_.emplace(child->declaration.id, child);
 }
 
@@ -57,18 +58,12 @@ void Supervisor::begin() { apply(core_.begin(Clock::now())); }
 
 void Supervisor::stop(const ExitReason& why) {
   spares_.close();
+  resting_.close();
   apply(core_.stop(Clock::now(), why));
 }
 
 void Supervisor::killAll() {
   for (const auto& [pid, child] : byPid_) kill(*child, {.kind = ExitKind::signaled, .code = SIGKILL});
-}
-
-void Supervisor::finishOutput() {
-  writeLog();
-  const auto deadline = loop::Clock::now() + std::chrono::seconds(5);
-  out_.finish(deadline);
-  err_.finish(deadline);
 }
 
 // --- What the core wants done ---
@@ -169,6 +164,7 @@ void Supervisor::act(const BecameReady&) { setup_.ready(); }
 
 void Supervisor::act(const Finish& action) {
   spares_.close();
+  resting_.close();
   writeLog();
   setup_.finished(action.reason);
 }
@@ -230,7 +226,9 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     }
     os::killPoint("granted");
     child->upgraded = makers_.at(child->key).upgraded = image.valid();
-    if (Child* const spare = replaceBySpare(*child)) {
+    Child* spare = replaceByResting(*child);
+    if (spare == nullptr) spare = replaceBySpare(*child);
+    if (spare != nullptr) {
       child = spare;
       call(*child, message);
     } else {
@@ -281,6 +279,7 @@ LaunchOrder Supervisor::orderFor(Child& child, wire::GrantedEnds ends, os::Fd im
     assignment.maxMessageBytes = child.spec.maxMessageBytes;
     assignment.limits = child.spec.limits;
     assignment.recycleAfter = child.spec.recycleAfter;
+    assignment.instances = child.spec.instancesPerProcess;
   }
   return order;
 }
@@ -289,8 +288,7 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image)
   Launched launched = launch(orderFor(child, std::move(ends), std::move(image)), loop_, setup_.program);
   child.pid = launched.pid;
   byPid_[child.pid] = &child;
-  // A socket that moved into a process which will not come back must not stay open here: its peer would not see the end.
-  if (child.spec.restart == Restart::temporary) makers_.at(child.key).arguments.clear();
+  forgetMoved(child);
   child.standardOutput = std::move(launched.standardOutput);
   child.standardError = std::move(launched.standardError);
   if (child.part != Part::spare) relayOutput(child);
@@ -306,11 +304,9 @@ void Supervisor::launchChild(Child& child, wire::GrantedEnds ends, os::Fd image)
               }});
 }
 
-void Supervisor::relayOutput(Child& child) {
-  if (!child.standardOutput.valid()) return;
-  const std::string prefix = child.path.substr(1) + " | ";
-  out_.add(std::move(child.standardOutput), prefix);
-  err_.add(std::move(child.standardError), prefix);
+// A socket that moved into a process which will not come back must not stay open here: its peer would not see the end.
+void Supervisor::forgetMoved(const Child& child) {
+  if (child.spec.restart == Restart::temporary) makers_.at(child.key).arguments.clear();
 }
 
 void Supervisor::tellStarted(const Child& child) {
@@ -377,6 +373,7 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
         apply(core_.leaving(Clock::now(), child.key, child.incarnation));
       return;
     case wire::Control::PONG: child.pongAwaited = false; return;
+    case wire::Control::RESTING: return onResting(child);
     default:
       // Answers would go to the process that is the child now.
       if (child.part == Part::current) sendUp(child, message);

@@ -21,6 +21,7 @@
 #include "supervision/launcher.h"
 #include "supervision/log.h"
 #include "supervision/output_relay.h"
+#include "supervision/resting.h"
 #include "supervision/spares.h"
 #include "wire/control_message.h"
 
@@ -106,6 +107,7 @@ class Supervisor {
   void onGrant(wire::ReceivedControl& message);
   void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
   LaunchOrder orderFor(Child& child, wire::GrantedEnds ends, os::Fd image);
+  void forgetMoved(const Child& child);
   void relayOutput(Child& child);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
@@ -123,6 +125,7 @@ class Supervisor {
   void watchHealth(Child& child);
   void onEnd(Child& child, const os::ProcessEnd& end);
   void finishEnd(Child& child, const ExitReason& reason);
+  static ExitReason toldReason(const Child& child, const ExitReason& reason);
   void tellEnded(const Child& child, const ExitReason& reason);
   void tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason);
 
@@ -135,6 +138,13 @@ class Supervisor {
   Child* replaceBySpare(Child& child);
   void call(Child& spare, wire::ReceivedControl& granted);
   void onSpareEnded(Child& spare, const ExitReason& reason);
+
+  // supervisor_instances.cc
+  void onResting(Child& child);
+  Child* place(Child& child, std::unique_ptr<Child> process);
+  Child* replaceByResting(Child& child);
+  void onRestingEnded(Child& process);
+  void renameOutput(const Child& child);
 
   // upgrade.cc
   void beginUpgrade(const Asked& asked, const std::string& id, const std::string& file);
@@ -172,6 +182,7 @@ class Supervisor {
   std::unordered_map<std::string, Child*> byId_;
   std::unordered_map<std::uint64_t, Child*> claims_;
   Spares spares_;
+  Resting resting_;
   std::unordered_map<ChildKey, Upgrade> upgrades_;
   std::unordered_map<pid_t, std::unique_ptr<Child>> retired_;
   std::unordered_map<ChildKey, Maker> makers_;

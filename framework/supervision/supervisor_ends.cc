@@ -90,19 +90,24 @@ void Supervisor::onEnd(Child& child, const os::ProcessEnd& end) {
   const bool unexplainedKill = end.signaled && end.code == SIGKILL && !child.killedFor;
   const ExitReason reason = byLimit(child, reasonOf(child, end, unexplainedKill && outOfMemory_.struck()));
   if (child.part == Part::spare) return onSpareEnded(child, reason);
+  if (child.part == Part::resting) return onRestingEnded(child);
   if (!endedInUpgrade(child, reason)) finishEnd(child, reason);
 }
 
 void Supervisor::finishEnd(Child& child, const ExitReason& reason) {
   const auto cause = diedOfMessage(child) ? Core::Cause::message : Core::Cause::child;
-  tellEnded(child, trueReason(reason, {.askedToStop = child.askedToStop,
-                                       .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
-                                       .becameReady = child.ready,
-                                       .killedFor = child.killedFor ? &*child.killedFor : nullptr}));
+  tellEnded(child, toldReason(child, reason));
   // The reason may be the child's own.
   const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason, cause);
   erase(child);
   apply(actions);
+}
+
+ExitReason Supervisor::toldReason(const Child& child, const ExitReason& reason) {
+  return trueReason(reason, {.askedToStop = child.askedToStop,
+                             .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
+                             .becameReady = child.ready,
+                             .killedFor = child.killedFor ? &*child.killedFor : nullptr});
 }
 
 void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {

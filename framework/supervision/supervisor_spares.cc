@@ -1,6 +1,7 @@
 // Hot spares at work: made for those of the children that are to have some, and called when a child is to be started.
 #include <algorithm>
 
+#include "actor/spec_codec.h"
 #include "os/kill_point.h"
 #include "supervision/supervisor.h"
 
@@ -67,12 +68,18 @@ Child* Supervisor::replaceBySpare(Child& child) {
   if (child.upgraded || child.isSupervisor()) return nullptr;
   auto spare = spares_.take(placeOf(child), child.spec);
   if (!spare) return nullptr;
-  spare->becomeLike(child);
-  spare->generation = child.generation;
-  Child& placed = *spare;
-  byId_[placed.id] = &placed;
-  children_.at(placed.key) = std::move(spare);
+  Child* const placed = place(child, std::move(spare));
   os::killPoint("spareTaken");
+  return placed;
+}
+
+// `process` is that child from here on, whose own goes.
+Child* Supervisor::place(Child& child, std::unique_ptr<Child> process) {
+  process->becomeLike(child);
+  process->generation = child.generation;
+  Child& placed = *process;
+  byId_[placed.id] = &placed;
+  children_.at(placed.key) = std::move(process);
   return &placed;
 }
 
@@ -85,6 +92,12 @@ void Supervisor::call(Child& spare, wire::ReceivedControl& granted) {
   become.setMaxMessageBytes(spare.spec.maxMessageBytes);
   for (os::Fd& descriptor : granted.descriptors())
     if (descriptor.valid()) message.attach(std::move(descriptor));
+  // What it was given itself it has from the fork, unless it was somebody else then.
+  if (spare.spec.instancesPerProcess > 1) {
+    const auto& arguments = makers_.at(spare.key).arguments;
+    actor::write(become.initArguments(static_cast<unsigned>(arguments.size())), arguments, message);
+    forgetMoved(spare);
+  }
   spare.lane->send(std::move(message));
   os::killPoint("spareCalled");
   relayOutput(spare);

@@ -51,6 +51,7 @@ WrittenTicket writeTicket(Ticket& ticket) {
   root.setRecycleAfter(assignment.recycleAfter);
   root.setSpare(ticket.spare);
   root.setUnrehearsed(assignment.unrehearsed);
+  root.setInstances(assignment.instances);
   actor::write(root.initArguments(static_cast<unsigned>(assignment.arguments.size())), assignment.arguments,
                message);
   auto descriptors = root.initDescriptors(static_cast<unsigned>(message.descriptors().size()));
@@ -123,6 +124,7 @@ std::optional<Ticket> readTicket() {
     ticket.assignment.maxMessageBytes = root.getMaxMessageBytes();
     ticket.assignment.limits = actor::read(root.getLimits());
     ticket.assignment.recycleAfter = root.getRecycleAfter();
+    ticket.assignment.instances = root.getInstances();
     ticket.assignment.arguments = actor::read(root.getArguments(), carrier);
     return ticket;
   } catch (const kj::Exception& exception) {

@@ -47,6 +47,11 @@ class ControlLane {
   int fd() const { return channel_.get(); }
   // Handles what has already come, now, without going through the loop.
   void receivePending();
+  // The channel, which goes on without the lane: to be destroyed, and nothing else, from then on.
+  os::Fd release() { return std::move(channel_); }
+
+  // What has come on a channel that has no lane. Errors: as ReceivedControl's, and invalid where its memory is missing.
+  static ReceivedControl unpacked(os::ChannelMessage& message);
 
  private:
   struct Waiting {
@@ -56,7 +61,6 @@ class ControlLane {
   // False where the lane was destroyed by a handler.
   bool receive(unsigned most);
   static Waiting packed(ControlMessage message);
-  static ReceivedControl unpacked(os::ChannelMessage& message);
   os::ChannelState sendNow(const Waiting& message);
   void sendWaiting();
   void wantEvents();

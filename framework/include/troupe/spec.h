@@ -161,6 +161,12 @@ struct ChildSpec {
   // what it can without being the actor, and takes the memory of an idle one; the constructor runs when it becomes the actor. At
   // most 16; none for a template, a temporary child or a supervisor, and none once the child was upgraded.
   unsigned spares = 0;
+  // Of a template: so many instances, one after the other, one process may be. When one has ended in order, its process waits for the
+  // next to be started, for some seconds, and is that: it saves a fork and an end, which is most of what a short life costs. Constructor,
+  // destructor, mailbox and all that belongs to an actor are each instance's own; global variables, and what the last has
+  // left in them, are not. A crash, a signal, a thread or a child process that is left end the process as ever. Not for a permanent
+  // child, which would go on in the process it is to be restarted from. At least 1: then each has a process of its own.
+  unsigned instancesPerProcess = 1;
   // An app-wide name to be found by, beside the path. Taken names are refused with the holder's path.
   ShortText name = {};
   // Bytes of pipe behind the mailbox; 0 is the system's default (64 KiB). One packet takes 4096 of them. Where more actors

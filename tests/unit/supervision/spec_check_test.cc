@@ -70,6 +70,15 @@ TEST(OtpSupervisor, sup_start_map_faulty_specs) {
   EXPECT_TRUE(names(ofSpec({.spares = 17}), "spares is 17"));
   EXPECT_TRUE(names(ofSpec({.restart = Restart::temporary, .spares = 1}), "never restarted"));
   EXPECT_TRUE(names(ofChild({.id = "a", .spec = {.spares = 1}, .isTemplate = true}), "spares is 1"));
+  const auto instances = [](unsigned most, Restart restart, bool isTemplate) {
+    return ofChild(
+        {.id = "a", .spec = {.restart = restart, .instancesPerProcess = most}, .isTemplate = isTemplate});
+  };
+  EXPECT_EQ(instances(2, Restart::temporary, true), "accepted");
+  EXPECT_EQ(instances(2, Restart::transient, true), "accepted");
+  EXPECT_TRUE(names(instances(0, Restart::temporary, true), "instancesPerProcess is 0"));
+  EXPECT_TRUE(names(instances(2, Restart::temporary, false), "instances of a template"));
+  EXPECT_TRUE(names(instances(2, Restart::permanent, true), "a process of its own"));
   EXPECT_TRUE(names(ofSpec({.maxMessageBytes = (512U << 20) + 1}), "maxMessageBytes is 536870913"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = -1s}}), "backOff.first is -1s"));
   EXPECT_TRUE(names(ofSpec({.backOff = {.first = 60s, .limit = 30s}}), "backOff.limit is 30s"));

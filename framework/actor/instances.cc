@@ -1,0 +1,67 @@
+// A process that is one instance of a template after the other (ChildSpec::instancesPerProcess).
+//
+// Between two of them there is no actor: nothing of the last is open, locked or mapped any more when the supervisor hears that the
+// process rests, as nothing would be after its end.
+#include <cstdio>
+
+#include "actor/actor_process.h"
+#include "actor/describe_exception.h"
+#include "os/process.h"
+
+namespace troupe::actor {
+
+namespace {
+
+// What stays the same, whoever it is.
+Assignment another(const Assignment& before) {
+  return {.path = before.path,
+          .program = before.program,
+          .alone = before.alone,
+          .limits = before.limits,
+          .recycleAfter = before.recycleAfter,
+          .instances = before.instances - 1,
+          .actorClass = before.actorClass,
+          .factory = before.factory};
+}
+
+}  // namespace
+
+// True where it has said that it leaves, and the process goes on. What its destructors send leaves before.
+bool ActorProcess::makesWay(const ExitReason& reason) {
+  const bool orderly = reason.kind == ExitKind::normal || reason.kind == ExitKind::shutdown;
+  if (instances_ <= 1 || !orderly || !ready_) return false;
+  if (signalled_ || signals_.next() || handingOver_ || draining_ || outbox_.paused()) return false;
+  for (loop::TaskGroup* const tasks : {&run_, &background_, &life_}) {
+    tasks->cancelAll();
+    if (tasks->size() > 0) return false;
+  }
+  actor_.reset();
+  outbox_.flush();
+  if (outbox_.owedPackets() > 0 || !control_.drained() || !os::isAlone()) return false;
+  sayLeaving(reason);
+  over_ = control_.drained();
+  if (over_) loop_.stop();
+  return over_;
+}
+
+void runActor(Assignment assignment) {
+  // Only destroyed where the process goes on: else it ends under it.
+  std::unique_ptr<ActorProcess> process;
+  // Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
+  try {
+    for (;;) {
+      Assignment next = another(assignment);
+      process = std::make_unique<ActorProcess>(std::move(assignment));
+      process->run();
+      next.control = process->releaseControl();
+      process.reset();
+      awaitNext(next);
+      assignment = std::move(next);
+    }
+  } catch (...) {
+    std::fprintf(stderr, "an exception in the event loop: %s\n", describe(std::current_exception()).c_str());
+  }
+  os::endProcess(1);
+}
+
+}  // namespace troupe::actor
