@@ -53,11 +53,15 @@ int main(int argc, char** argv) {
   troupe::App app(argc, argv);
   unsigned port = 9696;
   unsigned acceptors = 1;
+  unsigned perProcess = 1;
   bool upper = false;
   CLI::App options("A TCP echo server: a process for each connection");
   options.add_option("--port", port, "Port to listen on; 0 lets the system choose")
       ->check(CLI::Range(0, 65535));
   options.add_option("--workers", acceptors, "Number of processes that accept")->check(CLI::Range(1, 64));
+  options
+      .add_option("--per-process", perProcess, "Connections that one process may serve, one after the other")
+      ->check(CLI::Range(1, 1'000'000));
   options.add_flag("--upper", upper, "Answer in upper case");
   try {
     options.parse(argc, argv);
@@ -68,7 +72,8 @@ int main(int argc, char** argv) {
   auto listener = app.listen("127.0.0.1:" + std::to_string(port));
   app.supervise({.maxRestarts = 1000, .within = 1s});
   app.supervisor("connections", {.maxRestarts = 100, .within = 1s})
-      .each<Connection>("connection", {.restart = troupe::Restart::temporary}, upper);
+      .each<Connection>("connection",
+                        {.restart = troupe::Restart::temporary, .instancesPerProcess = perProcess}, upper);
   for (unsigned i = 1; i <= acceptors; ++i) app.child<Acceptor>("acceptor" + std::to_string(i), {}, listener);
   app.ready(
       [listener] { std::cout << "echo_per_connection listens on port " << listener.port() << std::endl; });

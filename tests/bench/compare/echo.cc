@@ -24,16 +24,17 @@ void addProgram(std::vector<Server>& servers, const std::string& who,
 
 std::vector<Server> servers() {
   std::vector<Server> all = {{"prefork, epoll", startEpollEcho}, {"libuv, one process", startLibuvEcho}};
-  const std::pair<const char*, const char*> samples[] = {
-      {"echo_server", "Troupe, a pool"}, {"echo_per_connection", "Troupe, an actor a connection"}};
-  for (const auto& [name, who] : samples)
-    addProgram(all, who, {std::string(TROUPE_BINARY_DIR "/samples/") + name, "--port", "0"});
+  const std::string samples = TROUPE_BINARY_DIR "/samples/";
+  addProgram(all, "Troupe, a pool", {samples + "echo_server", "--port", "0"});
+  addProgram(all, "Troupe, an actor a connection", {samples + "echo_per_connection", "--port", "0"});
   return all;
 }
 
 // A process for each connection costs what its start costs: only new connections show it.
 std::vector<Server> serversOfNew() {
   std::vector<Server> all = servers();
+  addProgram(all, "Troupe, an actor each, 1,000 a process",
+             {TROUPE_BINARY_DIR "/samples/echo_per_connection", "--port", "0", "--per-process", "1000"});
   addProgram(all, "fork, a process a connection", {TROUPE_BINARY_DIR "/tests/bench/fork_echo"});
   addProgram(all, "Python's ForkingTCPServer",
              {inPath("python3"), TROUPE_SOURCE_DIR "/tests/bench/servers/fork_echo.py"});
