@@ -13,6 +13,16 @@ constexpr std::size_t kMostCallers = 4;
 void Directory::introduce(Entry& whom, Entry& to) {
   whom.held.insert(to.id);
   to.holders.insert(whom.id);
+  whom.sendsTo.insert(to.id);
+  to.senders.insert(whom.id);
+}
+
+// It has gone for good. Its own senders it still needs.
+void Directory::endAcquaintances(const Entry& gone) {
+  for (const wire::ActorId id : gone.sendsTo)
+    if (Entry* const other = byId(id)) other->senders.erase(gone.id);
+  for (const wire::ActorId id : gone.senders)
+    if (Entry* const other = byId(id)) other->sendsTo.erase(gone.id);
 }
 
 // Its next process knows nobody yet, but for some of those whom it will have to answer.

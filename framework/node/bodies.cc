@@ -70,27 +70,29 @@ const os::Fd* Directory::arenaOf(wire::ActorId actor) {
   return nullptr;
 }
 
-void Directory::forEachBlockTo(wire::ActorId actor, wire::Lane lane,
+// Who has gone, and was introduced to it before, is among the last two.
+void Directory::forEachBlockTo(const Entry& to, wire::Lane lane,
                                const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each) {
   const auto look = [&](const os::Fd& arena) {
     if (!arena.valid() || os::isUntouched(arena)) return;
     const Mapped mapped(arena);
     mapped->forEach([&](const wire::ArenaView::Block& block) {
       if (block.state == wire::BlockState::building) return;
-      if (block.to == wire::BlockTarget{.actor = actor, .lane = number(lane)})
+      if (block.to == wire::BlockTarget{.actor = to.id, .lane = number(lane)})
         each(*mapped.operator->(), mapped->refTo(block));
     });
   };
-  for (const auto& [id, entry] : byId_) look(entry->arena);
+  for (const wire::ActorId id : to.senders)
+    if (const Entry* const sender = byId(id)) look(sender->arena);
   for (const Leaving& leaving : leaving_) {
     if (leaving.entry) look(leaving.entry->arena);
   }
   for (const RetiredArena& retired : retired_) look(retired.arena);
 }
 
-void Directory::freeBlocksTo(wire::ActorId actor, wire::Lane lane) {
+void Directory::freeBlocksTo(const Entry& to, wire::Lane lane) {
   try {
-    forEachBlockTo(actor, lane,
+    forEachBlockTo(to, lane,
                    [](const wire::ArenaView& arena, const wire::BlockRef& block) { arena.free(block); });
   } catch (const Error& error) {
     hooks_.warn("large messages to an actor that has died stay in memory: " + error.message());
@@ -132,12 +134,18 @@ void Directory::settleBlocks(wire::ActorId sender, std::span<const wire::BlockRe
 }
 
 // What was on its way to an actor that has gone for good; of a pool's worker, the pool has it.
-void Directory::settleBlocksTo(const Entry& gone, const Entry* pool) {
-  freeBlocksTo(gone.id, wire::Lane::reply);
-  if (gone.role != wire::Role::poolWorker || pool == nullptr)
-    return freeBlocksTo(gone.id, wire::Lane::mailbox);
+void Directory::settleBlocksTo(const Entry& gone, Entry* pool) {
+  freeBlocksTo(gone, wire::Lane::reply);
+  if (gone.role != wire::Role::poolWorker || pool == nullptr) return freeBlocksTo(gone, wire::Lane::mailbox);
+  // From here on it lies there for the pool.
+  for (const wire::ActorId id : gone.senders) {
+    Entry* const sender = byId(id);
+    if (sender == nullptr) continue;
+    sender->sendsTo.insert(pool->id);
+    pool->senders.insert(id);
+  }
   try {
-    forEachBlockTo(gone.id, wire::Lane::mailbox,
+    forEachBlockTo(gone, wire::Lane::mailbox,
                    [pool](const wire::ArenaView& arena, const wire::BlockRef& block) {
                      arena.address(block, {.actor = pool->id, .lane = number(wire::Lane::mailbox)});
                    });

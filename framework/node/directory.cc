@@ -288,7 +288,7 @@ bool Directory::settle(Entry& entry) {
   entry.unsettled = false;
   settleImage(entry, settlement.tookOver);
   // One that has let go still reads the replies that it has.
-  if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry.id, wire::Lane::reply);
+  if (!std::exchange(entry.letGo, false)) freeBlocksTo(entry, wire::Lane::reply);
   settleDoubts(entry.id, entry.arena, settlement.unsent);
   if (settlement.ruined)
     hooks_.warn(entry.path + " has overwritten its desk before it died: what lay on it is lost");
@@ -422,6 +422,7 @@ void Directory::close(Entry& entry, const ExitReason& reason) {
   byPath_.erase(entry.path);
   entry.image.reset();
   auto gone = byId_.extract(entry.id);
+  endAcquaintances(entry);
   leaving_.push_back({std::move(gone.mapped()), told, loop::Clock::now()});
   if (!finishLeaving()) lookSoon();
 }

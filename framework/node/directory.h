@@ -139,6 +139,7 @@ class Directory {
   void introduce(Entry& whom, Entry& to);
   void introduceCallers(Entry& entry);
   void forgetAcquaintances(Entry& entry);
+  void endAcquaintances(const Entry& gone);
 
   // questions.cc: from anybody
   void onFind(const std::string& from, wire::ReceivedControl& message);
@@ -161,13 +162,13 @@ class Directory {
   // bodies.cc: large messages, and the arenas that they lie in
   void makeArena(Entry& entry, std::size_t limit);
   const os::Fd* arenaOf(wire::ActorId actor);
-  void forEachBlockTo(wire::ActorId actor, wire::Lane lane,
+  void forEachBlockTo(const Entry& to, wire::Lane lane,
                       const std::function<void(const wire::ArenaView&, wire::BlockRef)>& each);
-  void freeBlocksTo(wire::ActorId actor, wire::Lane lane);
+  void freeBlocksTo(const Entry& to, wire::Lane lane);
   std::vector<std::byte> copyWhole(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
-  void settleBlocksTo(const Entry& gone, const Entry* pool);
+  void settleBlocksTo(const Entry& gone, Entry* pool);
   void freeBlocksIn(std::span<const std::byte> packet);
   void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
   void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);

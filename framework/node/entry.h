@@ -59,6 +59,9 @@ struct Entry {
 
   std::unordered_set<wire::ActorId> holders;  // were introduced to it
   std::unordered_set<wire::ActorId> held;     // it was introduced to those
+  // The same over all processes, of those that have not gone for good: only in their arenas can anything lie for it.
+  std::unordered_set<wire::ActorId> senders;
+  std::unordered_set<wire::ActorId> sendsTo;
   std::vector<wire::ActorId> callers;  // of its last process, some: they are introduced to the next one
   std::unordered_set<wire::ActorId> watchers;  // are told when one of its processes ends
   std::unordered_set<wire::ActorId> watched;   // those it watches
