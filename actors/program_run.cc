@@ -28,7 +28,17 @@ std::shared_ptr<ProgramRun> ProgramRun::of(const RefBase& program, std::uint32_t
   return run;
 }
 
+// However the watch ends: in a process that is another actor after this one, nobody would be woken by one that was cut off.
+struct ProgramRun::Watched {
+  std::shared_ptr<ProgramRun> run;
+  ~Watched() {
+    const auto found = runs().find({run->program_.id(), run->number_});
+    if (found != runs().end() && found->second == run) runs().erase(found);
+  }
+};
+
 Task<> ProgramRun::watch(std::shared_ptr<ProgramRun> run, Self self, Monitor monitor) {
+  const Watched watched{run};
   const Down down = co_await monitor.next();
   // What it has answered was there before this news; the memory of large answers may have to come still.
   actor::PendingCalls& calls = actor::ActorProcess::current().calls();

@@ -57,6 +57,7 @@ class ProgramRun {
   };
 
  private:
+  struct Watched;
   static Task<> watch(std::shared_ptr<ProgramRun> run, Self self, Monitor monitor);
   void wakeAll();
 

@@ -113,6 +113,10 @@ ActorProcess::ActorProcess(Assignment assignment)
   loop_.beforeSleep([this] { return beforeSleep(); });
 }
 
+ActorProcess::~ActorProcess() {
+  if (theProcess == this) theProcess = nullptr;
+}
+
 void ActorProcess::run() {
   theProcess = this;
   detail::Strand::current() = nullptr;

@@ -69,6 +69,7 @@ void awaitNext(Assignment& assignment);
 class ActorProcess {
  public:
   explicit ActorProcess(Assignment assignment);
+  ~ActorProcess();
   // The one that this process is. Errors: invalid, in a process that is no actor.
   static ActorProcess& current();
 
@@ -129,6 +130,7 @@ class ActorProcess {
   void end(const ExitReason& reason);
   // instances.cc
   bool makesWay(const ExitReason& reason);
+  bool cancelTasks();
   void sayLeaving(const ExitReason& reason);
   void fault(const std::string& what);
 

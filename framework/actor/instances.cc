@@ -31,17 +31,27 @@ bool ActorProcess::makesWay(const ExitReason& reason) {
   const bool orderly = reason.kind == ExitKind::normal || reason.kind == ExitKind::shutdown;
   if (instances_ <= 1 || !orderly || !ready_) return false;
   if (signalled_ || signals_.next() || handingOver_ || draining_ || outbox_.paused()) return false;
-  for (loop::TaskGroup* const tasks : {&run_, &background_, &life_}) {
-    tasks->cancelAll();
-    if (tasks->size() > 0) return false;
-  }
+  if (!cancelTasks()) return false;
   actor_.reset();
+  // Destructors may have begun some.
+  if (!cancelTasks()) return false;
   outbox_.flush();
   if (outbox_.owedPackets() > 0 || !control_.drained() || !os::isAlone()) return false;
+  // One that has come goes to nobody else.
+  signals_.leaveBlocked();
+  if (signals_.next()) return false;
   sayLeaving(reason);
   over_ = control_.drained();
   if (over_) loop_.stop();
   return over_;
+}
+
+bool ActorProcess::cancelTasks() {
+  for (loop::TaskGroup* const tasks : {&run_, &background_, &life_}) {
+    tasks->cancelAll();
+    if (tasks->size() > 0) return false;
+  }
+  return true;
 }
 
 void runActor(Assignment assignment) {

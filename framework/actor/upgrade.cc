@@ -2,14 +2,18 @@
 // the newer one before it is an actor.
 #include <troupe/error.h>
 
+#include <csignal>
+
 #include "actor/actor_process.h"
 #include "actor/spec_codec.h"
 #include "mailbox/desk_layout.h"
 #include "os/channel.h"
 #include "os/kill_point.h"
+#include "os/output.h"
 #include "os/packet_pipe.h"
 #include "os/process.h"
 #include "os/shared_memory.h"
+#include "os/signals.h"
 #include "os/title.h"
 #include "wire/reason_codec.h"
 
@@ -63,6 +67,17 @@ void rehearse(const Assignment& assignment) {
   process.loop().run();
 }
 
+// Where its supervisor does not read just now, this waits: nobody else would say it.
+void say(const os::Fd& control, wire::ControlMessage message) {
+  const auto bytes = message.encode();
+  for (;;) {
+    const auto state = os::sendOn(control.get(), bytes);
+    if (state == os::ChannelState::closed) os::endProcess(1);
+    if (state == os::ChannelState::done) return;
+    os::waitWritable(control.get(), std::chrono::milliseconds(100));
+  }
+}
+
 // One message at a time: those behind it are for the actor. There is nothing else to wait for, and an event loop would cost what the
 // actor's own does.
 wire::ReceivedControl nextOf(const os::Fd& control) {
@@ -84,7 +99,7 @@ void awaitTakeOver(Assignment& assignment) {
     os::killPoint("prepared");
     wire::ControlMessage prepared;
     prepared->setPrepared();
-    os::sendOn(assignment.control.get(), prepared.encode());
+    say(assignment.control, std::move(prepared));
   }
   for (;;) {
     wire::ReceivedControl received = nextOf(assignment.control);
@@ -101,7 +116,8 @@ void awaitNext(Assignment& assignment) {
   os::killPoint("resting");
   wire::ControlMessage resting;
   resting->setResting();
-  os::sendOn(assignment.control.get(), resting.encode());
+  say(assignment.control, std::move(resting));
+  os::unblock(SIGTERM);
   os::killPoint("rests");
   // All that comes before the call was for the last one, `stop` too.
   for (;;) {

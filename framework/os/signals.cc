@@ -31,7 +31,7 @@ SignalQueue::SignalQueue(std::initializer_list<int> signals) : owner_(::getpid()
 }
 
 SignalQueue::~SignalQueue() {
-  if (owner_ != ::getpid()) return;
+  if (leavesBlocked_ || owner_ != ::getpid()) return;
   while (next()) {}  // what waits unseen would strike at the moment of unblocking
   ::pthread_sigmask(SIG_UNBLOCK, &blocked_, nullptr);
 }
@@ -45,6 +45,13 @@ std::optional<int> SignalQueue::next() {
     if (got < 0 && errno != EAGAIN) throw Error::system("cannot read signals", errno);
     return std::nullopt;
   }
+}
+
+void unblock(int signal) {
+  sigset_t one;
+  sigemptyset(&one);
+  sigaddset(&one, signal);
+  ::pthread_sigmask(SIG_UNBLOCK, &one, nullptr);
 }
 
 void ignoreBrokenPipes() { ::signal(SIGPIPE, SIG_IGN); }

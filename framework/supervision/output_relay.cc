@@ -8,6 +8,11 @@
 
 namespace troupe::supervision {
 
+namespace {
+constexpr std::size_t kReadBytes = 16 * 1024;
+constexpr std::size_t kMostReads = (64 * 1024) / kReadBytes;
+}  // namespace
+
 struct OutputRelay::Source {
   os::Fd reader;
   std::string prefix;
@@ -50,8 +55,9 @@ void OutputRelay::rename(SourceId id, std::string prefix) {
   const auto found = sources_.find(id);
   if (found == sources_.end()) return;
   Source& source = *found->second;
+  // As much as a pipe holds: who goes on writing, is somebody that it has started.
   Read read = Read::some;
-  while (read == Read::some) read = readFrom(source);
+  for (std::size_t reads = 0; read == Read::some && reads < kMostReads; ++reads) read = readFrom(source);
   if (!source.partial.empty()) emit(source, std::exchange(source.partial, {}));
   source.prefix = std::move(prefix);
   if (read == Read::end) sources_.erase(found);
@@ -60,7 +66,7 @@ void OutputRelay::rename(SourceId id, std::string prefix) {
 
 OutputRelay::Read OutputRelay::readFrom(Source& source) {
   // Not on the stack, as in os::receiveFrom().
-  static std::array<char, 16 * 1024> buffer;
+  static std::array<char, kReadBytes> buffer;
   const long bytes = os::readOutput(source.reader.get(), buffer.data(), buffer.size());
   if (bytes < 0) return Read::nothing;
   if (bytes > 0) {

@@ -279,7 +279,9 @@ LaunchOrder Supervisor::orderFor(Child& child, wire::GrantedEnds ends, os::Fd im
     assignment.maxMessageBytes = child.spec.maxMessageBytes;
     assignment.limits = child.spec.limits;
     assignment.recycleAfter = child.spec.recycleAfter;
-    assignment.instances = child.spec.instancesPerProcess;
+    // What was upgraded is its instance's alone.
+    const bool newer = child.upgraded || child.part == Part::understudy;
+    assignment.instances = newer ? 1 : child.spec.instancesPerProcess;
   }
   return order;
 }

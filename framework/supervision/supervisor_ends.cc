@@ -62,7 +62,7 @@ void Supervisor::watchHealth(Child& child) {
   child.watchdog = std::make_unique<loop::Timer>(loop_, [this, &child, half] {
     // Where this process itself was held up, the answer may be there unread; or the end, which has a timer of its own.
     if (child.pongAwaited) child.lane->receivePending();
-    if (child.lane->closed()) return;
+    if (child.lane->closed() || child.part == Part::resting) return;
     if (child.pongAwaited) {
       return kill(child, {.kind = ExitKind::hung, .text = "its event loop did not answer the watchdog"});
     }

@@ -10,11 +10,15 @@ namespace troupe::supervision {
 void Supervisor::onResting(Child& child) {
   // Its end is on the way already.
   if (child.killedFor) return;
-  const bool may = child.part == Part::current && child.ready && child.said && child.said->clean() &&
-                   child.spec.instancesPerProcess > 1 && !child.upgraded && !upgrades_.contains(child.key);
-  if (!may) return kill(child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "it rests unasked"});
-  os::killPoint("restHeard");
+  if (child.part != Part::current || !child.ready || !child.said || !child.said->clean())
+    return kill(
+        child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "it rests, and did not leave in order"});
   const ExitReason reason = *child.said;
+  // The instance has ended in order all the same.
+  const bool mayRest =
+      child.spec.instancesPerProcess > 1 && !child.upgraded && !upgrades_.contains(child.key);
+  if (!mayRest) return kill(child, toldReason(child, reason));
+  os::killPoint("restHeard");
   tellEnded(child, toldReason(child, reason));
   if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child)
     byId_.erase(named);

@@ -1,138 +1,47 @@
 // Processes that are one instance of a template after the other.
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include <troupe/program.h>
 
-#include <algorithm>
-#include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <optional>
-#include <random>
 #include <set>
-#include <thread>
 
-#include "tests/support/app_run.h"
-#include "tests/support/kill_points.h"
-#include "tests/support/killing.h"
-#include "tests/support/processes.h"
-#include "tests/support/puppet.h"
+#include "greeter.actor.h"
+#include "tests/system/guest.h"
 
 namespace tests {
 
 namespace {
 
-using troupe::ChildSpec;
-using troupe::Error;
-using troupe::ErrorKind;
-using troupe::ExitKind;
 using troupe::Launch;
-using troupe::Output;
-using troupe::Restart;
-using troupe::StartedChild;
-using troupe::Stop;
-using troupe::SupervisorRef;
 
-SupervisorRef group() { return SupervisorRef("/group"); }
 Board& board() { return Board::shared(); }
 
-// Those that leave something behind in their process, as no actor should.
-struct Leftovers {
-  std::optional<std::thread> thread;
-  pid_t child = 0;
-};
-Leftovers& leftovers() {
-  static Leftovers all;
-  return all;
-}
-
-// Notes its destructor.
-class Guest final : public troupe::Actor<Guest, Puppet> {
+// Uses the command /cat: says its pid, or how it ends.
+class Reader final : public troupe::Actor<Reader, Greeter> {
  public:
-  explicit Guest(std::string name = "nobody", bool shouts = false) : name_(std::move(name)) {
-    if (shouts) std::printf("%s is here\n%s has not ended his line", name_.c_str(), name_.c_str());
-  }
-  Guest(const Guest&) = delete;
-  Guest& operator=(const Guest&) = delete;
-  ~Guest() override { board().note("gone " + name_); }
-
-  void who(WhoParams, WhoResults out) {
-    out.setPid(::getpid());
-    out.setPath(path().c_str());
-    out.setHandled(++handled_);
-  }
-  void echo(EchoParams in, EchoResults out) {
-    if (in.getText() == "a thread") leftovers().thread.emplace([] { std::this_thread::sleep_for(1h); });
-    if (in.getText() == "a child") leftovers().child = ::fork();
-    if (in.getText() == "a child" && leftovers().child == 0) {
-      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-      for (;;) ::pause();
+  Task<> greet(GreetParams in, GreetResults out) {
+    if (!program_) program_ = co_await find<troupe::Program>("/cat");
+    auto program = *program_;
+    if (in.getName() == "pid") {
+      const int pid = co_await program.pid();
+      out.setGreeting(std::to_string(pid).c_str());
+    } else {
+      const auto end = co_await program.wait();
+      out.setGreeting(end.toString().c_str());
     }
-    out.setText(name_.c_str());
   }
-  void leave(LeaveParams in) {
-    stop({.kind = static_cast<ExitKind>(in.getKind()), .code = in.getCode(), .text = in.getText().cStr()});
-  }
-  void die(DieParams in) { endAs(in.getHow().cStr()); }
-  // What this test has no use for.
-  void note(NoteParams) {}
-  void crash(CrashParams, CrashResults) {}
-  void nap(NapParams, NapResults) {}
-  void hang(HangParams, HangResults) {}
-  void deny(DenyParams, DenyResults) {}
-  void relay(RelayParams, RelayResults) {}
-  void lookUp(LookUpParams, LookUpResults) {}
-  void grow(GrowParams, GrowResults) {}
-  void files(FilesParams, FilesResults) {}
-  void nobody(NobodyParams, NobodyResults) {}
-  void callSelf(CallSelfParams, CallSelfResults) {}
-  void everyone(EveryoneParams, EveryoneResults) {}
+  void forget(ForgetParams) {}
 
  private:
-  std::string name_;
-  unsigned handled_ = 0;
+  std::optional<troupe::Program> program_;
 };
 
-void tree(troupe::App& app, ChildSpec spec) {
-  app.supervise({.maxRestarts = 1000});
-  if (spec.restart == Restart::permanent) spec.restart = Restart::temporary;
-  if (spec.instancesPerProcess == 1) spec.instancesPerProcess = 100;
-  app.supervisor("group", {.maxRestarts = 1000}).each<Guest>("guest", spec);
-}
+std::string ownProgram() { return std::filesystem::read_symlink("/proc/self/exe").string(); }
 
-AppRun::Describe with(ChildSpec spec) {
-  return [spec](troupe::App& app) { tree(app, spec); };
-}
-
-struct Visit {
-  pid_t pid = 0;
-  std::string path;
-  std::string name;
-};
-
-// Starts one, asks who it is, and stops it.
-Task<Visit> visit(std::string name, bool shouts = false) {
-  const StartedChild started = co_await group().start("guest", name, shouts);
-  auto guest = started.ref<Puppet>().within(60s);
-  const auto who = co_await guest.who();
-  // An instance is new, whoever its process was.
-  EXPECT_EQ(who->getHandled(), 1U);
-  const std::string said = co_await textOf(guest.echo("name"));
-  const Visit seen{who->getPid(), who->getPath().cStr(), said};
-  EXPECT_EQ(seen.pid, started.pid);
-  EXPECT_EQ(seen.name, name);
-  co_await group().stop(started.id);
-  const Error error = co_await errorOf(guest.who());
-  EXPECT_EQ(error.kind(), ErrorKind::gone) << error.message();
-  co_return seen;
-}
-
-std::vector<pid_t> restingNow() {
-  std::vector<pid_t> pids;
-  for (const Process& process : processesBelow(::getppid())) {
-    if (process.path().ends_with(":resting")) pids.push_back(process.pid);
-  }
-  return pids;
+Task<> tryToUpgrade(std::string id, std::string image) {
+  try {
+    co_await group().upgrade(id, image);
+  } catch (const Error&) {}
 }
 
 }  // namespace
@@ -278,92 +187,99 @@ TEST_F(Instances, KilledWhileTheyRestCostNothing) {
   });
 }
 
-// Each start answers or fails, and says which; whoever was killed is nobody's loss but its own.
-TEST_F(Instances, AreKilledAtRandomAndNothingIsLeft) {
-  runApp(with({}), [](Self& self) -> Task<> {
-    constexpr int kVisitors = 4;
-    const unsigned kills = mostKills(150);
-    unsigned done = 0, served = 0, died = 0;
-    int left = kVisitors;
-    const auto visitor = [&](int number) -> Task<> {
-      while (done < kills) {
-        try {
-          const std::string name = "visitor " + std::to_string(number);
-          const StartedChild started = co_await group().start("guest", name, false);
-          auto guest = started.ref<Puppet>().within(60s);
-          const std::string said = co_await textOf(guest.echo("name"));
-          EXPECT_EQ(said, name);
-          guest.leave(static_cast<std::uint16_t>(ExitKind::normal), 0, "");
-          ++served;
-        } catch (const Error& error) {
-          EXPECT_TRUE(error.kind() == ErrorKind::crashed || error.kind() == ErrorKind::gone)
-              << error.message();
-          ++died;
-        }
-      }
-      --left;
-    };
-    for (int i = 0; i < kVisitors; ++i) self.spawn(visitor(i));
-    std::mt19937 random(1);
-    while (done < kills) {
-      co_await self.sleepFor(std::chrono::milliseconds(1 + random() % 8));
-      std::vector<pid_t> guests;
-      for (const Process& process : processesBelow(::getppid())) {
-        if (process.path().starts_with("/group/guest:")) guests.push_back(process.pid);
-      }
-      if (guests.empty()) continue;
-      kill(guests[random() % guests.size()], SIGKILL);
-      ++done;
+TEST_F(Instances, EndInOrderWhateverBecomesOfTheirProcess) {
+  runApp(with({.restart = Restart::transient}), [](Self& self) -> Task<> {
+    for (const bool upgraded : {true, false}) {
+      const StartedChild started = co_await group().start("guest", "upgraded", false);
+      auto guest = started.ref<Puppet>().within(60s);
+      if (upgraded) co_await group().upgrade(started.id, ownProgram());
+      auto monitor = self.monitor(guest);
+      if (!upgraded) self.spawn(tryToUpgrade(started.id, "/bin/cat"));
+      guest.leave(static_cast<std::uint16_t>(ExitKind::normal), 0, "");
+      const auto down = co_await monitor.next();
+      EXPECT_EQ(down.reason.kind, ExitKind::normal) << down.reason.toString();
+      const std::string id = started.id;
+      const std::function<Task<bool>()> gone = [id]() -> Task<bool> {
+        const auto children = co_await childrenOf(group());
+        co_return !children.contains(id);
+      };
+      co_await until(self, "its end for good", gone);
     }
-    co_await until(self, "the end of the visits", [&left] { return left == 0; });
-    EXPECT_GT(served, 0U);
-    std::printf("%u kills, %u served, %u not\n", done, served, died);
-    const auto children = co_await childrenOf(group());
-    EXPECT_LE(children.size(), 1U);  // the template
-    co_await until(self, "the end of those that rest", [] { return restingNow().empty(); });
+    const Visit after = co_await visit("after");
+    EXPECT_NE(after.pid, 0);
   });
 }
 
-// At each point, of the process and of its supervisor.
-class InstanceKillPoints : public testing::TestWithParam<std::string_view> {
- protected:
-  void SetUp() override {
-#ifndef TROUPE_KILL_POINTS
-    GTEST_SKIP() << "built without TROUPE_KILL_POINTS";
-#endif
-  }
-};
-
-TEST_P(InstanceKillPoints, KilledThereTheNextIsStartedAllTheSame) {
-  const std::string point(GetParam());
-  const bool ofTheProcess = point == "resting" || point == "rests";
-  const std::string ticket =
-      std::filesystem::temp_directory_path() / ("troupe_instance_kills." + std::to_string(::getpid()));
-  std::ofstream(ticket + ".0") << 0;
-  runApp(
-      with({}),
-      [](Self&) -> Task<> {
-        unsigned met = 0, failed = 0;
-        while (met < 10 && failed < 1000) {
-          try {
-            co_await visit("guest");
-            ++met;
-          } catch (const Error&) {
-            ++failed;
-          }
-        }
-        EXPECT_EQ(met, 10U);
-      },
-      [&] {
-        ::setenv("TROUPE_KILL_AT", (point + (ofTheProcess ? "@/group/guest:1" : ":2@/group")).c_str(), 1);
-        ::setenv("TROUPE_KILL_TICKET", ticket.c_str(), 1);
-      });
-  EXPECT_FALSE(std::filesystem::remove(ticket + ".0")) << "no such death";
+// Timers come before what lies in a lane: the one that asks for a sign of life finds that it rests.
+TEST_F(Instances, RestWhileTheirSupervisorIsHeldUpAndWatchesThem) {
+  runApp(with({.watchdog = 200ms}), [](Self& self) -> Task<> {
+    const auto above = co_await pidsOf(SupervisorRef("/"));
+    const pid_t supervisor = above.at("group");
+    for (int i = 0; i < 4; ++i) {
+      const StartedChild started = co_await group().start("guest", "watched", false);
+      auto guest = started.ref<Puppet>().within(60s);
+      co_await guest.who();
+      auto nap = guest.nap(150);
+      guest.leave(static_cast<std::uint16_t>(ExitKind::normal), 0, "");
+      co_await self.sleepFor(125ms);  // so that a question lies there unread
+      kill(supervisor, SIGSTOP);
+      co_await self.sleepFor(180ms);
+      kill(supervisor, SIGCONT);
+      const Visit next = co_await visit("next");
+      EXPECT_NE(next.pid, 0);
+    }
+    const auto now = co_await pidsOf(SupervisorRef("/"));
+    EXPECT_EQ(now.at("group"), supervisor);
+  });
 }
 
-INSTANTIATE_TEST_SUITE_P(All, InstanceKillPoints,
-                         testing::ValuesIn(killPointsOf(troupe::os::KillPart::instance)),
-                         [](const auto& info) { return std::string(info.param); });
+TEST_F(Instances, RestAlsoWhereTheirSupervisorDoesNotReadForAWhile) {
+  runApp(with({}), [](Self& self) -> Task<> {
+    const auto above = co_await pidsOf(SupervisorRef("/"));
+    const pid_t supervisor = above.at("group");
+    for (unsigned asks = 265; asks < 290; ++asks) {
+      const StartedChild started = co_await group().start("guest", "asks", false);
+      auto guest = started.ref<Puppet>().within(60s);
+      auto monitor = self.monitor(guest);
+      co_await guest.who();
+      kill(supervisor, SIGSTOP);
+      auto call = guest.grow(asks);
+      co_await self.sleepFor(15ms);
+      kill(supervisor, SIGCONT);
+      const auto down = co_await monitor.next();
+      EXPECT_TRUE(down.reason.clean()) << down.reason.toString();
+    }
+  });
+}
+
+TEST_F(Instances, DoNotWaitForTheCommandsOfThoseBefore) {
+  runApp(
+      [](troupe::App& app) {
+        app.supervise({.maxRestarts = 1000});
+        app.add<troupe::Program>("cat", {.argv = {"cat"}});
+        app.supervisor("group", {.maxRestarts = 1000})
+            .each<Reader>("reader", {.restart = Restart::temporary, .instancesPerProcess = 100});
+      },
+      [](Self& self) -> Task<> {
+        auto cat = co_await self.find<troupe::Program>("/cat");
+        const int pid = co_await cat.pid();
+        pid_t process = 0;
+        std::optional<troupe::Ref<Greeter>> last;
+        for (int i = 0; i < 2; ++i) {
+          const StartedChild started = co_await group().start("reader");
+          EXPECT_TRUE(process == 0 || process == started.pid);
+          process = started.pid;
+          last = started.ref<Greeter>().within(60s);
+          const auto seen = co_await last->greet("pid");
+          EXPECT_EQ(seen->getGreeting(), std::to_string(pid).c_str());
+          if (i == 0) co_await group().stop(started.id);
+        }
+        kill(pid, SIGKILL);
+        const auto end = co_await last->greet("end");
+        EXPECT_NE(std::string(end->getGreeting().cStr()).find("SIGKILL"), std::string::npos)
+            << end->getGreeting().cStr();
+      });
+}
 
 }  // namespace tests
 

@@ -31,7 +31,7 @@ TEST(KillPointNames, AreAllHitByATest) {
       case KillPart::place:  // in place_kill_points_test.cc
       case KillPart::start:  // all of them in start_kill_points_test.cc
       case KillPart::spare:
-      case KillPart::instance:  // in instances_test.cc
+      case KillPart::instance:  // in instance_kills_test.cc
       case KillPart::table:     // in kept_table_test.cc
       case KillPart::shared:    // in actors/shared_test.cc
       case KillPart::upgrade:   // and in upgrade_large_test.cc
