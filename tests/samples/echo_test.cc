@@ -7,6 +7,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <set>
 
 #include "tests/support/load_client.h"
 #include "tests/support/program.h"
@@ -142,6 +143,26 @@ TEST(EchoServerTest, HasAsManyWorkersAsAskedFor) {
 
   EXPECT_EQ(countOf(server, "/echo/"), 3u) << describe(server.processes());
 
+  expectOrderlyEnd(server);
+}
+
+TEST(EchoPerConnectionTest, ServesOneClientAfterTheOtherWithOneProcessWhereAskedTo) {
+  Program server(samplePath("echo_per_connection"), {"--port", "0", "--per-process", "100"});
+  const unsigned port = portOf(server, "echo_per_connection");
+  std::set<pid_t> pids;
+  for (int i = 0; i < 5; ++i) {
+    EXPECT_EQ(ask(port, "number " + std::to_string(i)), "number " + std::to_string(i));
+    EXPECT_TRUE(server.waitUntil([&] {
+      for (const Process& process : server.processes()) {
+        // One that sleeps has said that it rests.
+        if (!process.path().ends_with(":resting") || process.state != 'S') continue;
+        pids.insert(process.pid);
+        return true;
+      }
+      return false;
+    })) << describe(server.processes());
+  }
+  EXPECT_EQ(pids.size(), 1u);
   expectOrderlyEnd(server);
 }
 
