@@ -56,6 +56,9 @@ struct Assignment {
 // "/shop/till (program)"
 std::string titleOf(const std::string& path, const std::string& program);
 
+// Tells the supervisor why there will be no actor, and ends the process.
+[[noreturn]] void failToStart(const os::Fd& control, const std::string& text, int error);
+
 // Where the ends are not there yet: of a process that is to take over from another one of the same actor, or a hot spare. Waits
 // until it may begin, and fills in what it is told of who it is.
 void awaitTakeOver(Assignment& assignment);

@@ -8,20 +8,11 @@
 #include "os/output.h"
 #include "os/process.h"
 #include "os/title.h"
-#include "wire/reason_codec.h"
 #include "wire/scratch.h"
 
 namespace troupe::supervision {
 
 namespace {
-
-// Tells the supervisor why there will be no actor, and ends.
-[[noreturn]] void failToStart(const os::Fd& control, const std::string& text, int error) {
-  wire::ControlMessage message;
-  wire::write(message->initLeaving(), {.kind = ExitKind::notStarted, .code = error, .text = text});
-  os::sendOn(control.get(), message.encode());
-  os::endProcess(1);
-}
 
 std::string nameOf(const Program& program) {
   const std::string name = program.arguments.empty() ? "troupe" : program.arguments[0];
@@ -34,11 +25,11 @@ std::string nameOf(const Program& program) {
     os::killPoint("execing");
     const int error = os::execAgain(image, program.arguments,
                                     {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
-    failToStart(ticket.assignment.control,
-                "exec of " + std::string(image.valid() ? "the newer program" : "this program") + " failed",
-                error);
+    actor::failToStart(
+        ticket.assignment.control,
+        "exec of " + std::string(image.valid() ? "the newer program" : "this program") + " failed", error);
   } catch (const Error& error) {
-    failToStart(ticket.assignment.control, error.message(), error.systemError());
+    actor::failToStart(ticket.assignment.control, error.message(), error.systemError());
   }
 }
 
@@ -58,9 +49,9 @@ void awaitCall(actor::Assignment& assignment) {
   try {
     actor::awaitTakeOver(assignment);
   } catch (const Error& error) {
-    failToStart(assignment.control, error.message(), error.systemError());
+    actor::failToStart(assignment.control, error.message(), error.systemError());
   } catch (...) {
-    failToStart(assignment.control, actor::describe(std::current_exception()), 0);
+    actor::failToStart(assignment.control, actor::describe(std::current_exception()), 0);
   }
 }
 
