@@ -3,6 +3,7 @@
 // Between two of them there is no actor: nothing of the last is open, locked or mapped any more when the supervisor hears that the
 // process rests, as nothing would be after its end.
 #include <cstdio>
+#include <optional>
 
 #include "actor/actor_process.h"
 #include "actor/describe_exception.h"
@@ -60,13 +61,15 @@ void runActor(Assignment assignment) {
   // Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
   try {
     for (;;) {
-      Assignment next = another(assignment);
+      // Else what the factory holds would be there twice.
+      std::optional<Assignment> next;
+      if (assignment.instances > 1) next = another(assignment);
       process = std::make_unique<ActorProcess>(std::move(assignment));
       process->run();
-      next.control = process->releaseControl();
+      next->control = process->releaseControl();
       process.reset();
-      awaitNext(next);
-      assignment = std::move(next);
+      awaitNext(*next);
+      assignment = std::move(*next);
     }
   } catch (...) {
     std::fprintf(stderr, "an exception in the event loop: %s\n", describe(std::current_exception()).c_str());

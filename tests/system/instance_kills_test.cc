@@ -17,6 +17,9 @@ class InstanceKills : public AppTest {};
 TEST_F(InstanceKills, AreKilledAtRandomAndNothingIsLeft) {
   runApp(with({}), [](Self& self) -> Task<> {
     constexpr int kVisitors = 4;
+    co_await visit("first");
+    co_await until(self, "the end of the one that rests", [] { return restingNow().empty(); });
+    const Footprint before = footprintOf(rootPid());
     const unsigned kills = mostKills(150);
     unsigned done = 0, served = 0, died = 0;
     int left = kVisitors;
@@ -56,6 +59,8 @@ TEST_F(InstanceKills, AreKilledAtRandomAndNothingIsLeft) {
     const auto children = co_await childrenOf(group());
     EXPECT_LE(children.size(), 1U);  // the template
     co_await until(self, "the end of those that rest", [] { return restingNow().empty(); });
+    const std::function<bool()> asBefore = [before] { return fits(footprintOf(rootPid()), before); };
+    co_await until(self, "no more than before: " + describe(before), asBefore);
   });
 }
 

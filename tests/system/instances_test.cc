@@ -65,6 +65,14 @@ TEST_F(Instances, OfOneProcessFollowEachOtherWithArgumentsOfTheirOwn) {
   }
 }
 
+TEST_F(Instances, AreGivenArgumentsThatNoChannelTakesAtOnce) {
+  runApp(with({}), [](Self&) -> Task<> {
+    const Visit first = co_await visit("small");
+    const Visit second = co_await visit(std::string(500'000, 'x'));
+    EXPECT_EQ(second.pid, first.pid);
+  });
+}
+
 TEST_F(Instances, ThatEndByThemselvesAreFollowedToo) {
   runApp(with({}), [](Self& self) -> Task<> {
     std::set<pid_t> pids;
