@@ -108,7 +108,6 @@ class Supervisor {
   void launchChild(Child& child, wire::GrantedEnds ends, os::Fd image);
   LaunchOrder orderFor(Child& child, wire::GrantedEnds ends, os::Fd image);
   void forgetMoved(const Child& child);
-  void relayOutput(Child& child);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
   void giveUpClaim(Child& child, const ExitReason& why);
@@ -136,14 +135,17 @@ class Supervisor {
   void makeNextAhead();
   void makeAhead(const Start& start);
   Child* replaceBySpare(Child& child);
+  Child* place(Child& child, std::unique_ptr<Child> process);
   void call(Child& spare, wire::ReceivedControl& granted);
   void onSpareEnded(Child& spare, const ExitReason& reason);
 
   // supervisor_instances.cc
   void onResting(Child& child);
-  Child* place(Child& child, std::unique_ptr<Child> process);
   Child* replaceByResting(Child& child);
   void onRestingEnded(Child& process);
+
+  // supervisor_output.cc
+  void relayOutput(Child& child);
   void renameOutput(const Child& child);
 
   // upgrade.cc

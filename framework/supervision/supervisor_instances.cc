@@ -22,11 +22,11 @@ void Supervisor::onResting(Child& child) {
   tellEnded(child, toldReason(child, reason));
   if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child)
     byId_.erase(named);
-  auto place = children_.extract(child.key);
+  auto taken = children_.extract(child.key);
   const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason);
   child.rest();
   renameOutput(child);
-  resting_.add(std::move(place.mapped()));
+  resting_.add(std::move(taken.mapped()));
   apply(actions);
 }
 
