@@ -283,6 +283,11 @@ TEST_F(Instances, DoNotWaitForTheCommandsOfThoseBefore) {
           if (i == 0) co_await group().stop(started.id);
         }
         kill(pid, SIGKILL);
+        // Its successor only knows that the run is over: why, the one that watched it does.
+        for (int now = pid; now == pid; co_await self.sleepFor(5ms)) {
+          auto again = co_await self.find<troupe::Program>("/cat");
+          now = co_await again.pid();
+        }
         const auto end = co_await last->greet("end");
         EXPECT_NE(std::string(end->getGreeting().cStr()).find("SIGKILL"), std::string::npos)
             << end->getGreeting().cStr();
