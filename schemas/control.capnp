@@ -227,12 +227,16 @@ struct Control {
       # 0: without an arena.
       image @65 :Bool;
       # With a descriptor: the newer program of the process that takes over, which counts once that is ready.
+      resting @82 :UInt64;
+      # Of a new child: the actor that the process which is to be it has been, where that keeps its ends. 0: none.
     }
     ended :group {
       # A child of it has ended, or could not be started.
       actor @14 :UInt64;
       generation @15 :UInt32;
       reason @16 :ExitReasonData;
+      keepsEnds @81 :Bool;
+      # Its process rests, and has said so. It goes with a second `ended` of the same actor, unless a claim names it before.
     }
     forget :group {
       # A child of it has gone for good.
@@ -270,6 +274,8 @@ struct Control {
       generation @27 :UInt32;
       image @64 :UInt16;
       # Index of its descriptor: the program that the child was upgraded to. 0: that of its supervisor.
+      kept @83 :Bool;
+      # Without descriptors: the process that the claim named has them.
     }
     found :group {
       # Descriptor: mailbox to write; none for a supervisor.
@@ -338,18 +344,26 @@ struct Control {
     drain @58 :Void;
     # To the older process: it should end when its tasks have.
     become :group {
-      # To a hot spare that has said `prepared`, or a process that has said `resting`, with the descriptors of `granted`: who it
-      # is.
+      # To a hot spare that has said `prepared`, or a process that has said `resting`, with the descriptors of `granted`, or
+      # the process's own: who it is.
       path @66 :Text;
       actor @67 :UInt64;
       generation @68 :UInt32;
       maxMessageBytes @69 :UInt64;
       arguments @79 :List(Argument);
       # For one that was resting; a spare has its own. Their descriptors come after those of `granted`.
+      kept @84 :Bool;
+      # As in `granted`.
     }
-    resting @78 :Void;
-    # From a process that may be one instance of a template after the other, after `leaving`: nothing of the last is left, and
-    # it waits to be the next.
+    resting :group {
+      # From a process that may be one instance of a template after the other, instead of `leaving`: nothing of the last is left,
+      # and it waits to be the next.
+      reason @78 :ExitReasonData;
+      keepsEnds @80 :Bool;
+      # Its mailbox, reply lane, desk and arena are as new, and it has them still.
+    }
+    dropEnds @85 :UInt64;
+    # From the root to a supervisor: the resting process that keeps the ends of that actor is to end, as others have them too.
 
     tap @77 :Void;
     # From the root to an actor, with a descriptor: the channel into which it shows its messages (client.capnp), until that is

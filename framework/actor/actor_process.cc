@@ -54,7 +54,8 @@ ActorProcess::ActorProcess(Assignment assignment)
                        letGoWhenIdle();
                      });
                    }}),
-      memory_(assignment.ends.desk),
+      memory_(assignment.memory.valid() ? std::move(assignment.memory)
+                                        : mailbox::MappedDesk(assignment.ends.desk)),
       log_(*memory_, generation_),
       kept_(memory_->kept),
       outbox_(

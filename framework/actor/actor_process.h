@@ -42,6 +42,7 @@ struct Assignment {
   bool unrehearsed = false;  // of a spare: it is called at once
   os::Fd control = {};
   wire::GrantedEnds ends = {};
+  mailbox::MappedDesk memory = {};  // the desk among the ends, where it is mapped already
   std::size_t maxMessageBytes = 0;
   Limits limits = {};
   unsigned recycleAfter = 0;
@@ -63,8 +64,9 @@ std::string titleOf(const std::string& path, const std::string& program);
 // until it may begin, and fills in what it is told of who it is.
 void awaitTakeOver(Assignment& assignment);
 
-// Of a process that was one instance of a template, and has nothing left of it: waits until it is the next.
-void awaitNext(Assignment& assignment);
+// Of a process that was one instance of a template, which ended for that reason, and has nothing left of it but ends that are as
+// new: waits until it is the next.
+void awaitNext(Assignment& assignment, const ExitReason& before);
 
 // Becomes that actor, and those after it, until the process ends. The process must be settled (os/process.h).
 [[noreturn]] void runActor(Assignment assignment);
@@ -78,8 +80,10 @@ class ActorProcess {
 
   // Returns where the process may be another: once nothing refers to it, it is to be destroyed.
   void run();
-  // The lane to the supervisor, for the next one.
-  os::Fd releaseControl() { return control_.release(); }
+  // Why it has ended then.
+  const ExitReason& ending() const { return *ending_; }
+  // For the next one: the lane to the supervisor, and the ends, where nothing has ever come to them.
+  void leaveTo(Assignment& next);
 
   const std::string& path() const { return path_; }
   wire::ActorId id() const { return id_; }

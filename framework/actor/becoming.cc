@@ -42,7 +42,12 @@ void become(Assignment& assignment, wire::ReceivedControl& order) {
   assignment.maxMessageBytes = who.getMaxMessageBytes();
   // First, since the ends that are not there leave no gap.
   if (who.hasArguments()) assignment.arguments = read(who.getArguments(), order);
-  assignment.ends = wire::takeEnds(order);
+  if (!who.getKept()) {
+    assignment.memory = {};
+    assignment.ends = wire::takeEnds(order);
+  } else if (!assignment.ends.desk.valid()) {
+    throw Error(ErrorKind::invalid, "starting " + assignment.path + ": its process has no mailbox left");
+  }
   os::setTitle(titleOf(assignment.path, assignment.program));
   os::setKillPath(assignment.path);
   os::killPoint("became");
@@ -117,14 +122,16 @@ void awaitTakeOver(Assignment& assignment) {
   }
 }
 
-void awaitNext(Assignment& assignment) {
+void awaitNext(Assignment& assignment, const ExitReason& before) {
   detail::Strand::current() = nullptr;
   os::flushOutput();
   os::setTitle(titleOf(assignment.path + ":resting", assignment.program));
   os::killPoint("resting");
-  wire::ControlMessage resting;
-  resting->setResting();
-  say(assignment.control, std::move(resting));
+  wire::ControlMessage message;
+  auto resting = message->initResting();
+  wire::write(resting.initReason(), before);
+  resting.setKeepsEnds(assignment.ends.desk.valid());
+  say(assignment.control, std::move(message));
   os::unblock(SIGTERM);
   os::killPoint("rests");
   try {

@@ -1,7 +1,8 @@
 // A process that is one instance of a template after the other (ChildSpec::instancesPerProcess).
 //
 // Between two of them there is no actor: nothing of the last is open, locked or mapped any more when the supervisor hears that the
-// process rests, as nothing would be after its end.
+// process rests, as nothing would be after its end. Only the ends of one to which nothing ever came, and who kept nothing, stay:
+// where nobody was introduced to it either, the root makes them the next one's.
 #include <cstdio>
 #include <optional>
 
@@ -27,7 +28,7 @@ Assignment another(const Assignment& before) {
 
 }  // namespace
 
-// True where it has said that it leaves, and the process goes on. What its destructors send leaves before.
+// True where the process goes on. What its destructors send leaves before.
 bool ActorProcess::makesWay(const ExitReason& reason) {
   const bool orderly = reason.kind == ExitKind::normal || reason.kind == ExitKind::shutdown;
   if (instances_ <= 1 || !orderly || !ready_) return false;
@@ -41,10 +42,18 @@ bool ActorProcess::makesWay(const ExitReason& reason) {
   // One that has come goes to nobody else.
   signals_.leaveBlocked();
   if (signals_.next()) return false;
-  sayLeaving(reason);
-  over_ = control_.drained();
-  if (over_) loop_.stop();
-  return over_;
+  if (leaving_) leaving_(reason);
+  ending_ = reason;
+  over_ = true;
+  loop_.stop();
+  return true;
+}
+
+void ActorProcess::leaveTo(Assignment& next) {
+  next.control = control_.release();
+  if (outbox_.hasMet() || desk_.hasRead() || !memory_->isUnused() || !bodies_.own().unopened()) return;
+  next.ends = {desk_.releaseMailbox(), calls_.releaseLane(), std::move(deskLock_), bodies_.own().release()};
+  next.memory = std::move(memory_);
 }
 
 bool ActorProcess::cancelTasks() {
@@ -66,9 +75,10 @@ void runActor(Assignment assignment) {
       if (assignment.instances > 1) next = another(assignment);
       process = std::make_unique<ActorProcess>(std::move(assignment));
       process->run();
-      next->control = process->releaseControl();
+      process->leaveTo(*next);
+      const ExitReason reason = process->ending();
       process.reset();
-      awaitNext(*next);
+      awaitNext(*next, reason);
       assignment = std::move(*next);
     }
   } catch (...) {

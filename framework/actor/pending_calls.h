@@ -71,6 +71,8 @@ class PendingCalls {
   void start(std::shared_ptr<detail::PendingCall> call, std::span<const std::byte> message);
   void abandon(detail::PendingCall& call);
 
+  // No reply is read from here on.
+  os::Fd releaseLane() { return std::move(lane_); }
   // Reads what has come on the reply lane, so that a reply which was there first is not overtaken by bad news.
   void readReplies();
   // The callee died with this call in hand.

@@ -158,6 +158,7 @@ bool Desk::readSome() {
       break;
     }
     clear_ = kDeskSlots;
+    hasRead_ = true;
     os::killPoint("packetRead");
     extent_[free] = read.bytes;
     if (read.bytes >= sizeof(wire::PacketHeader) && memory_.header(free).bytes == read.bytes) {

@@ -69,7 +69,11 @@ class Desk {
   void reload();
   // No slot is free: nothing can be read before finish() was called.
   bool full() const { return full_; }
+  // This process has read some packet.
+  bool hasRead() const { return hasRead_; }
   int mailboxFd() const { return mailbox_.get(); }
+  // Reads no more from here on.
+  os::Fd releaseMailbox() { return std::move(mailbox_); }
   std::uint64_t malformedPackets() const { return malformed_; }
 
  private:
@@ -106,6 +110,7 @@ class Desk {
   // So many bytes of a slot may not be 0: all, as long as this process has not read into it.
   std::array<std::size_t, kDeskSlots> extent_;
   bool full_ = false;
+  bool hasRead_ = false;
   bool hadLarge_ = true;  // large messages may lie on the desk: a predecessor's, or some of its own
   Crowd crowd_;
   std::uint64_t malformed_ = 0;

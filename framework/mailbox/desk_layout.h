@@ -85,7 +85,7 @@ struct LogMemory {
 struct DeskMemory {
   std::uint64_t layout;     // kDeskLayout, or 0 in new memory
   std::uint64_t arrivals;   // packets so far
-  std::uint64_t sequences;  // numbers given to messages that were sent
+  std::uint64_t sequences;  // numbers given to messages that were sent: they begin after firstNumber()
   DeskSlot slots[kDeskSlots];
   alignas(kPageBytes) std::byte packets[kDeskSlots][kPageBytes];
   alignas(kPageBytes) LastFrom lastFrom;
@@ -99,6 +99,17 @@ struct DeskMemory {
   std::uint32_t bytesIn(std::size_t slot) { return slots[slot].arrival == 0 ? 0 : header(slot).bytes; }
   // The compiler may not move stores across this; the kernel and a successor see them in this order.
   static void barrier() { std::atomic_signal_fence(std::memory_order_seq_cst); }
+  // Of an actor's process number `generation`, where that has new memory: numbers of one whose desk was lost must not come again.
+  static constexpr std::uint64_t firstNumber(std::uint32_t generation) {
+    return std::uint64_t{generation} << 40;
+  }
+  // Nothing lies on it or has gone out, and nothing is kept: as good as new. One slot may have been made ready to be read into.
+  bool isUnused() {
+    for (std::size_t i = 1; i < kDeskSlots; ++i)
+      if (slots[i].arrival != 0) return false;
+    return bytesIn(0) == 0 && slots[0].begun.load(std::memory_order_relaxed) == 0 && kept.made == 0 &&
+           log.extent.load(std::memory_order_relaxed) == 0 && (sequences == 0 || sequences == firstNumber(1));
+  }
 };
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -111,8 +122,10 @@ constexpr std::uint64_t maskOf(unsigned messages) { return messages >= 64 ? ~0UL
 // A desk's memory in this process. Ownership: the mapping; the memory itself is its descriptor's.
 class MappedDesk {
  public:
+  MappedDesk() = default;
   // Errors: system; invalid, where it is too small.
   explicit MappedDesk(const os::Fd& memory) : mapping_(memory, kDeskBytes) {}
+  bool valid() const { return mapping_.valid(); }
   DeskMemory& operator*() const { return *static_cast<DeskMemory*>(mapping_.data()); }
   DeskMemory* operator->() const { return &**this; }
 

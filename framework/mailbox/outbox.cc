@@ -28,13 +28,16 @@ Outbox::Line* Outbox::existingLine(Destination to) const {
   return found == lines_.end() ? nullptr : found->second.get();
 }
 
+Outbox::Line& Outbox::knownLine(Destination to) {
+  auto& line = lines_[to];
+  if (!line) line = std::make_unique<Line>(to);
+  hasMet_ = true;
+  return *line;
+}
+
 Outbox::Line& Outbox::lineTo(Destination to) {
   // One that is sent to is often sent to again.
-  if (recent_ == nullptr || recent_->to != to) {
-    auto& line = lines_[to];
-    if (!line) line = std::make_unique<Line>(to);
-    recent_ = line.get();
-  }
+  if (recent_ == nullptr || recent_->to != to) recent_ = &knownLine(to);
   Line& line = *recent_;
   if (!line.pipe.valid() && !line.asked && !line.gone) {
     line.asked = true;
@@ -296,9 +299,7 @@ void Outbox::written(Line& line) {
 }
 
 void Outbox::introduced(Destination to, os::Fd writeEnd, bool shared) {
-  auto& place = lines_[to];
-  if (!place) place = std::make_unique<Line>(to);
-  Line& line = *place;
+  Line& line = knownLine(to);
   line.asked = false;
   if (line.pipe.valid()) return;
   line.pipe = std::move(writeEnd);

@@ -122,6 +122,8 @@ class Outbox {
   // Messages that were waiting for an actor when it went, or were put for it then, and answers that nobody
   // has read.
   std::uint64_t droppedMessages() const { return dropped_; }
+  // It was introduced to some actor, or has asked for that.
+  bool hasMet() const { return hasMet_; }
 
  private:
   struct Packet;
@@ -131,6 +133,7 @@ class Outbox {
       return std::hash<std::uint64_t>()(to.actor * 2 + static_cast<unsigned>(to.lane));
     }
   };
+  Line& knownLine(Destination to);
   Line& lineTo(Destination to);
   Line* existingLine(Destination to) const;
   static bool hasWaiters(Line& line);
@@ -179,6 +182,7 @@ class Outbox {
   Introduce introduce_;
   Undeliverable undeliverable_;
   std::unordered_map<Destination, std::unique_ptr<Line>, Hash> lines_;
+  bool hasMet_ = false;
   Line* recent_ = nullptr;
   // The one packet that grows in the log, where log_ says that there is one; and who has it as long as there is nothing in it.
   Packet* growing_ = nullptr;

@@ -26,8 +26,7 @@ Error tooLarge() { return {ErrorKind::overloaded, "a turn's changes do not fit i
 
 TurnLog::TurnLog(DeskMemory& memory, std::uint32_t generation) : memory_(memory), log_(memory.log) {
   reload();
-  // Numbers of a process whose desk was lost must not come again.
-  if (memory_.sequences == 0) memory_.sequences = std::uint64_t{generation} << 40;
+  if (memory_.sequences == 0) memory_.sequences = DeskMemory::firstNumber(generation);
 }
 
 void TurnLog::reload() {

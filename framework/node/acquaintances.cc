@@ -15,6 +15,7 @@ void Directory::introduce(Entry& whom, Entry& to) {
   to.holders.insert(whom.id);
   whom.sendsTo.insert(to.id);
   to.senders.insert(whom.id);
+  whom.known = to.known = true;
 }
 
 // It has gone for good. Its own senders it still needs.

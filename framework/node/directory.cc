@@ -113,7 +113,7 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
       throw Error(ErrorKind::invalid,
                   from + " claims " + path + " for a role that this version does not know");
     }
-    Entry& entry = entryFor(path, claim);
+    Entry& entry = entryFor(path, from, claim);
     offerImage(entry, message);
     // As after its end: but its process has let go in order, and nobody hears of an end. Whom it knows it may have to do with again.
     if (claim.getTakesOver()) entry.unsettled = entry.letGo = true;
@@ -136,7 +136,8 @@ void Directory::checkName(const Entry* entry, const std::string& path, const std
               "starting " + path + ": the name \"" + name + "\" is taken by " + byId(holder->second)->path);
 }
 
-Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader claim) {
+Entry& Directory::entryFor(const std::string& path, const std::string& supervisor,
+                           wire::Control::Claim::Reader claim) {
   Entry* existing = byPath(path);
   const std::string name = wire::toString(claim.getName());
   const auto role = static_cast<wire::Role>(claim.getRole());
@@ -150,7 +151,9 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
     made->id = lastId_ + 1;
     made->path = path;
     made->role = role;
-    makeEnds(*made, claim.getMailboxBytes());
+    made->mailboxBytes = claim.getMailboxBytes();
+    made->granted = reuseEnds(*made, supervisor, claim);
+    if (!made->granted) makeEnds(*made);
     existing = made.get();
     ++lastId_;
     byPath_.emplace(path, existing);
@@ -167,11 +170,11 @@ Entry& Directory::entryFor(const std::string& path, wire::Control::Claim::Reader
   return *existing;
 }
 
-void Directory::makeEnds(Entry& entry, std::size_t mailboxBytes) {
-  if (entry.role == wire::Role::pool) entry.mailbox = os::makePacketPipe(mailboxBytes);
+void Directory::makeEnds(Entry& entry) {
+  if (entry.role == wire::Role::pool) entry.mailbox = os::makePacketPipe(entry.mailboxBytes);
   if (isSupervisor(entry.role)) return;
   if (entry.role == wire::Role::actor)
-    std::tie(entry.mailbox, entry.firstMailboxEnd) = os::makeReadPipe(mailboxBytes);
+    std::tie(entry.mailbox, entry.firstMailboxEnd) = os::makeReadPipe(entry.mailboxBytes);
   std::tie(entry.reply, entry.firstReplyEnd) = os::makeReadPipe();
   entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
 }
@@ -189,7 +192,8 @@ const os::Fd& Directory::mailboxOf(const Entry& entry) {
 // so it holds while they are on their way, through the fork, and until the last process that has them is no more.
 bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t request) {
   wire::ControlMessage message;
-  if (!isSupervisor(entry.role)) {
+  const bool kept = std::exchange(entry.granted, false);
+  if (!isSupervisor(entry.role) && !kept) {
     if (entry.unsettled && !settle(entry)) return false;
     if (std::exchange(entry.overtaken, false)) throw Error::gone(entry.path + " was upgraded meanwhile", {});
     os::Fd desk = os::openSharedMemory(entry.desk);
@@ -205,6 +209,7 @@ bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t
   entry.ready = false;
   granted.setActor(entry.id);
   granted.setGeneration(++entry.generation);
+  granted.setKept(kept);
   answer(supervisor, request, std::move(message));
   introduceCallers(entry);
   return true;
@@ -238,11 +243,18 @@ void Directory::onUp(const std::string& from, wire::Control::Up::Reader up) {
 
 void Directory::onEnded(const std::string& from, wire::Control::Ended::Reader ended) {
   Entry* const entry = byId(ended.getActor());
-  if (entry == nullptr || !isWithin(entry->path, from) || entry->path == from) return;
+  if (entry == nullptr) {
+    if (const auto resting = restingEnds_.find(ended.getActor());
+        resting != restingEnds_.end() && resting->second.supervisor == from)
+      restingEnds_.erase(resting);
+    return;
+  }
+  if (!isWithin(entry->path, from) || entry->path == from) return;
   if (entry->generation != ended.getGeneration())
     return tellReplaced(*entry, entry->lives.ended(ended.getGeneration()), wire::read(ended.getReason()));
   if (!entry->claimed) return;
   if (isSupervisor(entry->role)) endAllBelow(*entry);
+  entry->rests = ended.getKeepsEnds() && !isSupervisor(entry->role);
   end(*entry, wire::read(ended.getReason()));
 }
 
@@ -251,6 +263,7 @@ void Directory::endAllBelow(const Entry& supervisor) {
   for (auto it = byPath_.lower_bound(supervisor.path + "/");
        it != byPath_.end() && isWithin(it->first, supervisor.path); ++it) {
     Entry& entry = *it->second;
+    entry.rests = false;
     if (entry.claimed) end(entry, {.kind = ExitKind::supervisorDied});
     tellReplaced(entry, entry.lives.allEnded(), {.kind = ExitKind::supervisorDied});
   }
@@ -263,7 +276,10 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   entry.endReason = reason;
   entry.unsettled = !isSupervisor(entry.role);
   if (entry.unsettled && !settle(entry)) lookSoon();
-  if (isSupervisor(entry.role)) failPassed(entry.path, reason);
+  if (isSupervisor(entry.role)) {
+    failPassed(entry.path, reason);
+    dropRestingEnds(entry.path);
+  }
   std::erase_if(waiting_, [&](const WaitingClaim& claim) {
     return isSupervisor(entry.role) && isWithin(claim.supervisor, entry.path);
   });
@@ -276,15 +292,17 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
 // system has run out of what it takes to look.
 bool Directory::settle(Entry& entry) {
   mailbox::Settlement settlement;
-  try {
-    if (os::lockedByAnother(entry.desk)) return false;
-    settlement = mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
-                                 std::bind_front(&Directory::copyWhole, this));
-    // A crash must not cost the actor more than its messages.
-    if (settlement.ruined) entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
-  } catch (const Error&) {
-    return false;
-  }
+  // On the desk of one that rests nothing lies, as it has said.
+  if (!entry.rests) try {
+      if (os::lockedByAnother(entry.desk)) return false;
+      settlement =
+          mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
+                          std::bind_front(&Directory::copyWhole, this));
+      // A crash must not cost the actor more than its messages.
+      if (settlement.ruined) entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
+    } catch (const Error&) {
+      return false;
+    }
   entry.unsettled = false;
   settleImage(entry, settlement.tookOver);
   // One that has let go still reads the replies that it has.
@@ -360,7 +378,7 @@ bool Directory::settleWaiting() {
 // What a worker had before it, and has not begun, is its pool's. What an actor has sent and could not write any more leaves all the
 // same. False where a process still has the desk.
 bool Directory::inherit(const Entry& gone) {
-  if (isSupervisor(gone.role)) return true;
+  if (isSupervisor(gone.role) || gone.rests) return true;
   try {
     if (os::lockedByAnother(gone.desk)) return false;
     const Entry* const pool = gone.role == wire::Role::poolWorker ? byPath(parentOf(gone.path)) : nullptr;

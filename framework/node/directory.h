@@ -94,9 +94,9 @@ class Directory {
 
   // directory.cc: from supervisors
   void onClaim(const std::string& from, wire::ReceivedControl& message);
-  Entry& entryFor(const std::string& path, wire::Control::Claim::Reader claim);
+  Entry& entryFor(const std::string& path, const std::string& supervisor, wire::Control::Claim::Reader claim);
   void checkName(const Entry* entry, const std::string& path, const std::string& name);
-  void makeEnds(Entry& entry, std::size_t mailboxBytes);
+  void makeEnds(Entry& entry);
   bool grant(Entry& entry, const std::string& supervisor, std::uint64_t request);
   const os::Fd& mailboxOf(const Entry& entry);
   void onStarted(const std::string& from, wire::Control::Started::Reader started);
@@ -134,6 +134,12 @@ class Directory {
   bool finishLeaving();
   bool leave(Leaving& leaving);
   bool awaitsAnswers(wire::ActorId whom) const;
+
+  // resting_ends.cc: of processes that are one actor after the other
+  void endResting(Entry& gone);
+  void keepEnds(Entry& gone);
+  bool reuseEnds(Entry& entry, const std::string& supervisor, wire::Control::Claim::Reader claim);
+  void dropRestingEnds(const std::string& supervisor);
 
   // acquaintances.cc
   void introduce(Entry& whom, Entry& to);
@@ -194,6 +200,7 @@ class Directory {
   loop::Timer again_;
   loop::Clock::time_point lookAt_ = loop::Clock::time_point::max();
   loop::Duration lookIn_ = {};
+  std::unordered_map<wire::ActorId, RestingEnds> restingEnds_;
   std::vector<RetiredArena> retired_;
   loop::Timer retiredAgain_;
 };

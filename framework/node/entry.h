@@ -55,6 +55,11 @@ struct Entry {
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
   bool letGo = false;  // that process has not ended, but handed over
+  bool rests =
+      false;  // nor this one: it waits to be another actor, and has all ends, to which nothing has come
+  bool known = false;            // it was introduced to somebody, or somebody to it
+  std::size_t mailboxBytes = 0;  // as its claim says
+  bool granted = false;          // its first process has its ends already
   ExitReason endReason;
 
   std::unordered_set<wire::ActorId> holders;  // were introduced to it
@@ -77,6 +82,16 @@ struct RetiredArena {
   os::Fd desk;                   // locked, as long as its last process lives
   bool alone = false;            // nobody writes to it any more
   wire::ActorId onBehalfOf = 0;  // a dead letter of that actor lies in it, which was sent again
+};
+
+// The ends of an actor that has gone for good, which its process has still: they are those of the next one that it will be.
+struct RestingEnds {
+  std::string supervisor;
+  std::size_t mailboxBytes = 0;
+  os::Fd mailbox;
+  os::Fd reply;
+  os::Fd desk;
+  os::Fd arena;
 };
 
 // A claim that waits until no process of an earlier life has the desk any more.

@@ -43,6 +43,7 @@ bool Directory::finishLeaving() {
 
 bool Directory::leave(Leaving& leaving) {
   Entry& entry = *leaving.entry;
+  if (entry.rests && entry.known) endResting(entry);
   if (!leaving.inherited) {
     const bool patient = loop::Clock::now() - leaving.since < kDeskPatience;
     if ((entry.unsettled && !settle(entry) && patient) || (!inherit(entry) && patient)) return false;
@@ -64,6 +65,7 @@ bool Directory::leave(Leaving& leaving) {
   // What has come meanwhile, from those who did not know yet.
   buryMailbox(entry, leaving.reason);
   settleBlocksTo(entry, byPath(parentOf(entry.path)));
+  if (entry.rests) keepEnds(entry);
   retireArena(entry);
   return true;
 }

@@ -54,7 +54,7 @@ void Directory::nameSender(wire::Letter& letter, wire::ActorId sender) {
 // Casts that no process will begin any more. The callers of calls among them are told that the actor has gone.
 void Directory::bury(const Entry& entry, const ExitReason& reason) {
   try {
-    if (entry.role == wire::Role::actor && !os::lockedByAnother(entry.desk)) {
+    if (entry.role == wire::Role::actor && !entry.rests && !os::lockedByAnother(entry.desk)) {
       for (const auto& packet : mailbox::takeUnhandled(entry.desk))
         buryPacket({.actor = entry.id, .path = entry.path, .reason = reason}, packet);
     }

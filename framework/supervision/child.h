@@ -62,12 +62,14 @@ struct Child {
   std::unique_ptr<loop::Timer> watchdog;
   bool pongAwaited = false;
   Part part = Part::current;
-  bool ahead = false;  // a spare for the start that comes next
+  bool ahead = false;      // a spare for the start that comes next
+  bool keepsEnds = false;  // resting: it has those of `actor` still, as new
 
   bool isSupervisor() const { return blueprint->declaration.isSupervisor; }
   // The process goes on, and is no child for now.
-  void rest() {
+  void rest(bool withEnds) {
     part = Part::resting;
+    keepsEnds = withEnds;
     ready = askedToStop = pongAwaited = false;
     said.reset();
     watchdog.reset();

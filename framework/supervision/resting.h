@@ -9,6 +9,7 @@
 
 #include <deque>
 #include <memory>
+#include <optional>
 
 #include "loop/loop.h"
 #include "supervision/dying.h"
@@ -23,8 +24,16 @@ class Resting {
   explicit Resting(loop::Loop& loop);
 
   void add(std::unique_ptr<Child> process);
-  // One that was made as this child would be. Null where there is none.
-  std::unique_ptr<Child> take(const Child& like);
+  // One that was made as this child would be, and keeps its ends, which are asked for on its behalf: that child takes it, unless it
+  // has ended by then. Null where there is none.
+  const Child* reserve(const Child& like);
+  // The one that was reserved for this child, or else, unless `onlyReserved`, one that was made as it would be. Null where there is
+  // none.
+  std::unique_ptr<Child> take(const Child& like, bool onlyReserved);
+  // Whoever was reserved for that child ends: it may have got its ends.
+  void giveUp(ChildKey key);
+  // Whoever keeps those of that actor ends.
+  void dropEnds(wire::ActorId actor);
   // The process of one has ended.
   void ended(const Child& process);
   // SIGKILL for all of them, and all that are still to come.
@@ -34,11 +43,16 @@ class Resting {
   struct Rest {
     std::unique_ptr<Child> process;
     loop::Clock::time_point until;
+    std::optional<ChildKey> reservedFor = std::nullopt;
   };
-  void endFirst();
+  using Rests = std::deque<Rest>;
+  static bool isFit(const Rest& rest, const Child& like);
+  // The last one that fits.
+  Rests::iterator find(const Child& like, std::optional<ChildKey> reservedFor);
+  void end(Rests::iterator rest);
   void endLate();
 
-  std::deque<Rest> resting_;  // as they came
+  Rests resting_;  // as they came
   loop::Timer timer_;
   Dying dying_;
   bool closed_ = false;

@@ -188,6 +188,7 @@ void Supervisor::claim(Child& child, bool takesOver) {
   claim.setMaxMessageBytes(child.spec.maxMessageBytes);
   claim.setTakesOver(takesOver);
   claim.setRetries(child.spec.onCrash.retries);
+  claim.setResting(takesOver ? 0 : reserveResting(child));
   if (child.part == Part::understudy) {
     claim.setImage(true);
     message.attach(std::move(upgrades_.at(child.key).image));
@@ -226,7 +227,10 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     }
     os::killPoint("granted");
     child->upgraded = makers_.at(child->key).upgraded = image.valid();
-    Child* spare = replaceByResting(*child);
+    const bool kept = message->getGranted().getKept();
+    Child* spare = replaceByResting(*child, kept);
+    // Who had these ends has ended meanwhile: those that are asked for again are for any process.
+    if (spare == nullptr && kept) return claim(*child);
     if (spare == nullptr) spare = replaceBySpare(*child);
     if (spare != nullptr) {
       child = spare;
@@ -242,6 +246,7 @@ void Supervisor::onGrant(wire::ReceivedControl& message) {
     makeNextAhead();
   } catch (const Error& error) {
     if (child->pid != 0) return kill(*child, {.kind = ExitKind::notStarted, .text = error.message()});
+    resting_.giveUp(child->key);
     endedSoon(*child, {.kind = ExitKind::notStarted, .code = error.systemError(), .text = error.message()});
   }
 }
@@ -328,22 +333,6 @@ void Supervisor::tellUp(const Child& child) {
   setup_.up(std::move(up));
 }
 
-void Supervisor::giveUpClaim(Child& child, const ExitReason& why) {
-  claims_.erase(child.claim);
-  endedSoon(child, why);
-}
-
-// The core must have done with the event at hand before it hears of the next.
-void Supervisor::endedSoon(const Child& child, ExitReason reason) {
-  loop_.post([this, key = child.key, incarnation = child.incarnation, reason = std::move(reason)] {
-    Child* const child = find(key, incarnation);
-    if (child == nullptr) return;
-    if (child->actor != 0) tellEnded(*child, reason);
-    erase(*child);
-    apply(core_.ended(Clock::now(), key, incarnation, reason));
-  });
-}
-
 Child* Supervisor::find(ChildKey key, Incarnation incarnation) {
   const auto found = children_.find(key);
   return found != children_.end() && found->second->incarnation == incarnation ? found->second.get()
@@ -369,13 +358,12 @@ void Supervisor::fromChild(Child& child, wire::ReceivedControl& message) {
       if (own) onReady(child, message);
       return;
     case wire::Control::LEAVING:
-      if (!own || child.said) return;
-      child.said = wire::read(message->getLeaving());
-      if (child.said->kind == ExitKind::shutdown && child.part == Part::current)
-        apply(core_.leaving(Clock::now(), child.key, child.incarnation));
+      if (own) onLeaving(child, wire::read(message->getLeaving()));
       return;
     case wire::Control::PONG: child.pongAwaited = false; return;
-    case wire::Control::RESTING: return onResting(child);
+    case wire::Control::RESTING:
+      if (own) onResting(child, message->getResting());
+      return;
     default:
       // Answers would go to the process that is the child now.
       if (child.part == Part::current) sendUp(child, message);
@@ -441,6 +429,7 @@ void Supervisor::fromAbove(wire::ReceivedControl& message) {
     case wire::Control::GRANTED:
     case wire::Control::FAILED: return onGrant(message);
     case wire::Control::MANAGE: return onManage(message);
+    case wire::Control::DROP_ENDS: return resting_.dropEnds(message->getDropEnds());
     default: return;
   }
 }

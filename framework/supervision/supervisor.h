@@ -110,8 +110,6 @@ class Supervisor {
   void forgetMoved(const Child& child);
   void tellStarted(const Child& child);
   void tellUp(const Child& child);
-  void giveUpClaim(Child& child, const ExitReason& why);
-  void endedSoon(const Child& child, ExitReason reason);
   Child* find(ChildKey key, Incarnation incarnation);
   void erase(Child& child);
 
@@ -120,13 +118,17 @@ class Supervisor {
   void sendUp(Child& child, wire::ReceivedControl& message);
   bool maySend(const Child& child, wire::Control::Which which) const;
   void kill(Child& child, ExitReason why);
+  void onLeaving(Child& child, ExitReason reason);
   void onLaneClosed(Child& child);
   void watchHealth(Child& child);
   void onEnd(Child& child, const os::ProcessEnd& end);
   void finishEnd(Child& child, const ExitReason& reason);
   static ExitReason toldReason(const Child& child, const ExitReason& reason);
-  void tellEnded(const Child& child, const ExitReason& reason);
-  void tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason);
+  void giveUpClaim(Child& child, const ExitReason& why);
+  void endedSoon(const Child& child, ExitReason reason);
+  void tellEnded(const Child& child, const ExitReason& reason, bool keepsEnds = false);
+  void tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason,
+                 bool keepsEnds = false);
 
   // supervisor_spares.cc
   SparePlace placeOf(const Child& child) const;
@@ -140,8 +142,10 @@ class Supervisor {
   void onSpareEnded(Child& spare, const ExitReason& reason);
 
   // supervisor_instances.cc
-  void onResting(Child& child);
-  Child* replaceByResting(Child& child);
+  void onResting(Child& child, wire::Control::Resting::Reader resting);
+  wire::ActorId reserveResting(const Child& child);
+  Child* replaceByResting(Child& child, bool withEnds);
+  void dropEnds(const Child& process);
   void onRestingEnded(Child& process);
 
   // supervisor_output.cc

@@ -47,6 +47,14 @@ void Supervisor::kill(Child& child, ExitReason why) {
   os::sendSignal(child.pid, SIGKILL);
 }
 
+// Why it ends, in its own words.
+void Supervisor::onLeaving(Child& child, ExitReason reason) {
+  if (child.said) return;
+  child.said = std::move(reason);
+  if (child.said->kind == ExitKind::shutdown && child.part == Part::current)
+    apply(core_.leaving(Clock::now(), child.key, child.incarnation));
+}
+
 // Mostly it is ending, and will be reaped in a moment. One that lives on has cut its own tie: nobody could stop it in order.
 void Supervisor::onLaneClosed(Child& child) {
   if (child.reaped) return;
@@ -103,6 +111,23 @@ void Supervisor::finishEnd(Child& child, const ExitReason& reason) {
   apply(actions);
 }
 
+void Supervisor::giveUpClaim(Child& child, const ExitReason& why) {
+  claims_.erase(child.claim);
+  resting_.giveUp(child.key);
+  endedSoon(child, why);
+}
+
+// The core must have done with the event at hand before it hears of the next.
+void Supervisor::endedSoon(const Child& child, ExitReason reason) {
+  loop_.post([this, key = child.key, incarnation = child.incarnation, reason = std::move(reason)] {
+    Child* const child = find(key, incarnation);
+    if (child == nullptr) return;
+    if (child->actor != 0) tellEnded(*child, reason);
+    erase(*child);
+    apply(core_.ended(Clock::now(), key, incarnation, reason));
+  });
+}
+
 ExitReason Supervisor::toldReason(const Child& child, const ExitReason& reason) {
   return trueReason(reason, {.askedToStop = child.askedToStop,
                              .saidLeaving = child.said && child.said->kind == ExitKind::shutdown,
@@ -110,15 +135,17 @@ ExitReason Supervisor::toldReason(const Child& child, const ExitReason& reason) 
                              .killedFor = child.killedFor ? &*child.killedFor : nullptr});
 }
 
-void Supervisor::tellEnded(const Child& child, const ExitReason& reason) {
-  tellEnded(child.actor, child.generation, reason);
+void Supervisor::tellEnded(const Child& child, const ExitReason& reason, bool keepsEnds) {
+  tellEnded(child.actor, child.generation, reason, keepsEnds);
 }
 
-void Supervisor::tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason) {
+void Supervisor::tellEnded(wire::ActorId actor, std::uint32_t generation, const ExitReason& reason,
+                           bool keepsEnds) {
   wire::ControlMessage message;
   auto ended = message->initEnded();
   ended.setActor(actor);
   ended.setGeneration(generation);
+  ended.setKeepsEnds(keepsEnds);
   wire::write(ended.initReason(), reason);
   setup_.up(std::move(message));
 }

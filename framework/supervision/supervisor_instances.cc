@@ -1,39 +1,52 @@
 // Processes that are one instance of a template after the other: as if each instance had ended with its process.
 #include <csignal>
+#include <utility>
 
 #include "os/kill_point.h"
 #include "supervision/supervisor.h"
+#include "wire/reason_codec.h"
 
 namespace troupe::supervision {
 
-// It has said why it leaves, and that nothing is left of it. What has come before that is the instance's.
-void Supervisor::onResting(Child& child) {
+// Nothing is left of the instance that it was. What has come before that is the instance's.
+void Supervisor::onResting(Child& child, wire::Control::Resting::Reader resting) {
   // Its end is on the way already.
   if (child.killedFor) return;
-  if (child.part != Part::current || !child.ready || !child.said || !child.said->clean())
+  const ExitReason reason = wire::read(resting.getReason());
+  if (child.part != Part::current || !child.ready || !reason.clean())
     return kill(
         child, {.kind = ExitKind::signaled, .code = SIGKILL, .text = "it rests, and did not leave in order"});
-  const ExitReason reason = *child.said;
+  onLeaving(child, reason);
   // The instance has ended in order all the same.
   const bool mayRest =
       child.spec.instancesPerProcess > 1 && !child.upgraded && !upgrades_.contains(child.key);
   if (!mayRest) return kill(child, toldReason(child, reason));
   os::killPoint("restHeard");
-  tellEnded(child, toldReason(child, reason));
+  tellEnded(child, toldReason(child, reason), resting.getKeepsEnds());
   if (const auto named = byId_.find(child.id); named != byId_.end() && named->second == &child)
     byId_.erase(named);
   auto taken = children_.extract(child.key);
   const auto actions = core_.ended(Clock::now(), child.key, child.incarnation, reason);
-  child.rest();
+  child.rest(resting.getKeepsEnds());
   renameOutput(child);
   resting_.add(std::move(taken.mapped()));
   apply(actions);
 }
 
-Child* Supervisor::replaceByResting(Child& child) {
+// The actor whose ends a process keeps for this child, if it is a new one; 0: there is none.
+wire::ActorId Supervisor::reserveResting(const Child& child) {
+  if (child.spec.instancesPerProcess <= 1 || child.part != Part::current) return 0;
+  const Child* const process = resting_.reserve(child);
+  return process == nullptr ? 0 : process->actor;
+}
+
+// `withEnds`: only the one that was reserved, which has them.
+Child* Supervisor::replaceByResting(Child& child, bool withEnds) {
   if (child.upgraded || child.spec.instancesPerProcess <= 1) return nullptr;
-  auto process = resting_.take(child);
+  auto process = resting_.take(child, withEnds);
   if (!process) return nullptr;
+  // It gets others.
+  if (std::exchange(process->keepsEnds, false) && !withEnds) dropEnds(*process);
   Child* const placed = place(child, std::move(process));
   renameOutput(*placed);
   os::killPoint("restTaken");
@@ -43,7 +56,10 @@ Child* Supervisor::replaceByResting(Child& child) {
 // No instance has ended with it.
 void Supervisor::onRestingEnded(Child& process) {
   byPid_.erase(process.pid);
+  if (process.keepsEnds) dropEnds(process);
   resting_.ended(process);
 }
+
+void Supervisor::dropEnds(const Child& process) { tellEnded(process, {.kind = ExitKind::shutdown}); }
 
 }  // namespace troupe::supervision

@@ -90,6 +90,7 @@ void Supervisor::call(Child& spare, wire::ReceivedControl& granted) {
   become.setActor(spare.actor);
   become.setGeneration(spare.generation);
   become.setMaxMessageBytes(spare.spec.maxMessageBytes);
+  become.setKept(granted->getGranted().getKept());
   for (os::Fd& descriptor : granted.descriptors())
     if (descriptor.valid()) message.attach(std::move(descriptor));
   // What it was given itself it has from the fork, unless it was somebody else then.

@@ -40,6 +40,9 @@ class ArenaMemory {
   // Nothing of this process's own lies in it by then that is not committed.
   void letGo();
   bool isLetGo() const { return letGo_; }
+  // It was never looked at by this process, and so is as it came.
+  bool unopened() const { return !arena_ && !letGo_; }
+  os::Fd release() { return std::move(memory_); }
   void takeBack(os::Fd memory, std::uint32_t generation);
 
   // True from the first message on until nothing is left of any.

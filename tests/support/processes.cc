@@ -69,9 +69,9 @@ std::vector<std::string> socketInodes(pid_t pid) {
 }  // namespace
 
 std::string Process::path() const {
+  // What follows may be cut off: a title has no more room than the arguments had.
   const auto space = title.find(" (");
-  return title.starts_with('/') && space != std::string::npos && title.ends_with(')') ? title.substr(0, space)
-                                                                                      : "";
+  return title.starts_with('/') && space != std::string::npos ? title.substr(0, space) : "";
 }
 
 std::vector<Process> processesBelow(pid_t top) {

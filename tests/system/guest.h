@@ -103,6 +103,13 @@ inline Task<Visit> visit(std::string name, bool shouts = false) {
   co_return seen;
 }
 
+// Starts one that nobody is introduced to, and stops it.
+inline Task<pid_t> passBy(std::string name) {
+  const StartedChild started = co_await group().start("guest", name, false);
+  co_await group().stop(started.id);
+  co_return started.pid;
+}
+
 inline std::vector<pid_t> restingNow() {
   std::vector<pid_t> pids;
   for (const Process& process : processesBelow(::getppid())) {

@@ -27,6 +27,11 @@ TEST_F(InstanceKills, AreKilledAtRandomAndNothingIsLeft) {
       while (done < kills) {
         try {
           const std::string name = "visitor " + std::to_string(number);
+          if (number % 2 == 1) {
+            co_await passBy(name);
+            ++served;
+            continue;
+          }
           const StartedChild started = co_await group().start("guest", name, false);
           auto guest = started.ref<Puppet>().within(60s);
           const std::string said = co_await textOf(guest.echo("name"));
@@ -65,7 +70,7 @@ TEST_F(InstanceKills, AreKilledAtRandomAndNothingIsLeft) {
 }
 
 // At each point, of the process and of its supervisor.
-class InstanceKillPoints : public testing::TestWithParam<std::string_view> {
+class InstanceKillPoints : public testing::TestWithParam<std::tuple<std::string_view, bool>> {
  protected:
   void SetUp() override {
 #ifndef TROUPE_KILL_POINTS
@@ -75,18 +80,23 @@ class InstanceKillPoints : public testing::TestWithParam<std::string_view> {
 };
 
 TEST_P(InstanceKillPoints, KilledThereTheNextIsStartedAllTheSame) {
-  const std::string point(GetParam());
+  const auto [name, known] = GetParam();
+  const std::string point(name);
   const bool ofTheProcess = point == "resting" || point == "rests";
   const std::string ticket =
       std::filesystem::temp_directory_path() / ("troupe_instance_kills." + std::to_string(::getpid()));
   std::ofstream(ticket + ".0") << 0;
   runApp(
       with({}),
-      [](Self&) -> Task<> {
+      [known = known](Self&) -> Task<> {
         unsigned met = 0, failed = 0;
         while (met < 10 && failed < 1000) {
           try {
-            co_await visit("guest");
+            if (known) {
+              co_await visit("guest");
+            } else {
+              co_await passBy("guest");
+            }
             ++met;
           } catch (const Error&) {
             ++failed;
@@ -102,7 +112,11 @@ TEST_P(InstanceKillPoints, KilledThereTheNextIsStartedAllTheSame) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, InstanceKillPoints,
-                         testing::ValuesIn(killPointsOf(troupe::os::KillPart::instance)),
-                         [](const auto& info) { return std::string(info.param); });
+                         testing::Combine(testing::ValuesIn(killPointsOf(troupe::os::KillPart::instance)),
+                                          testing::Bool()),
+                         [](const auto& info) {
+                           return std::string(std::get<0>(info.param)) +
+                                  (std::get<1>(info.param) ? "Known" : "Unknown");
+                         });
 
 }  // namespace tests

@@ -1,4 +1,5 @@
 // Processes that are one instance of a template after the other.
+#include <sys/stat.h>
 #include <troupe/program.h>
 
 #include <filesystem>
@@ -42,6 +43,18 @@ Task<> tryToUpgrade(std::string id, std::string image) {
   try {
     co_await group().upgrade(id, image);
   } catch (const Error&) {}
+}
+
+// The desk that a process has, by the file that it is.
+ino_t deskOf(pid_t pid) {
+  const std::filesystem::path descriptors = "/proc/" + std::to_string(pid) + "/fd";
+  for (const auto& entry : std::filesystem::directory_iterator(descriptors)) {
+    struct stat about = {};
+    if (std::filesystem::read_symlink(entry).string().starts_with("/memfd:troupe-desk") &&
+        ::stat(entry.path().c_str(), &about) == 0)
+      return about.st_ino;
+  }
+  return 0;
 }
 
 }  // namespace
@@ -176,10 +189,51 @@ TEST_F(Instances, PrintUnderTheirOwnPathsAndInTheirOwnLines) {
     EXPECT_NE(ended.out.find(line), std::string::npos) << ended.out;
 }
 
+TEST_F(Instances, ThatNobodyKnewLeaveTheirMailboxToTheNext) {
+  for (const Launch launch : {Launch::fork, Launch::exec}) {
+    runApp(with({.launch = launch}), [](Self&) -> Task<> {
+      const pid_t pid = co_await passBy("nobody's");
+      const ino_t desk = deskOf(pid);
+      EXPECT_NE(desk, 0U);
+      for (int i = 0; i < 3; ++i) {
+        const pid_t next = co_await passBy("nobody's either");
+        EXPECT_EQ(next, pid);
+        EXPECT_EQ(deskOf(pid), desk);
+      }
+      // It can be called as any other.
+      const Visit called = co_await visit("called");
+      EXPECT_EQ(called.pid, pid);
+      EXPECT_EQ(deskOf(pid), 0U) << "others have its mailbox";
+      const Visit last = co_await visit("last");
+      EXPECT_EQ(last.pid, pid);
+    });
+  }
+}
+
+TEST_F(Instances, ThatSomebodyKnewAreNotTakenForTheNext) {
+  runApp(with({}), [](Self& self) -> Task<> {
+    pid_t before = 0;
+    for (int i = 1; i <= 10; ++i) {
+      const StartedChild started = co_await group().start("guest", "found, and not called", false);
+      EXPECT_NE(started.pid, before);
+      before = started.pid;
+      auto guest = co_await self.find<Puppet>("/group/" + started.id);
+      co_await group().stop(started.id);
+      const Error error = co_await errorOf(guest.who());
+      EXPECT_EQ(error.kind(), ErrorKind::gone) << error.message();
+      co_await becomesDead(self, started.pid);
+    }
+  });
+}
+
 TEST_F(Instances, KilledWhileTheyRestCostNothing) {
   runApp(with({}), [](Self& self) -> Task<> {
     for (int i = 0; i < 20; ++i) {
       const Visit last = co_await visit("victim");
+      if (i % 2 == 1) {
+        const pid_t again = co_await passBy("victim");
+        EXPECT_EQ(again, last.pid);
+      }
       kill(last.pid, SIGKILL);
       co_await becomesDead(self, last.pid);
       const Visit next = co_await visit("next");

@@ -30,6 +30,7 @@ struct Given {
   os::Fd reply;
   os::Fd desk;
   os::Fd image = {};
+  bool kept = false;  // without descriptors: its process has them
 };
 
 struct Claimed {
@@ -38,6 +39,9 @@ struct Claimed {
   std::vector<std::uint64_t> interfaces = {};
   bool takesOver = false;
   os::Fd image = {};
+  wire::ActorId resting = 0;
+  std::size_t mailboxBytes = 0;
+  std::size_t maxMessageBytes = 0;
 };
 
 class DirectoryFixture : public testing::Test {
@@ -65,6 +69,9 @@ class DirectoryFixture : public testing::Test {
     const auto fill = [&](Control::Builder root) {
       auto claim = root.initClaim();
       claim.setTakesOver(what.takesOver);
+      claim.setResting(what.resting);
+      claim.setMailboxBytes(what.mailboxBytes);
+      claim.setMaxMessageBytes(what.maxMessageBytes);
       claim.setImage(what.image.valid());
       claim.setPath(path.c_str());
       claim.setRole(static_cast<std::uint8_t>(what.role));
@@ -95,6 +102,7 @@ class DirectoryFixture : public testing::Test {
     given.id = message->getGranted().getActor();
     given.generation = message->getGranted().getGeneration();
     given.image = wire::takeImage(message);
+    given.kept = message->getGranted().getKept();
     if (message.has(0)) given.mailbox = message.take(0);
     if (message.has(1)) given.reply = message.take(1);
     if (message.has(2)) given.desk = message.take(2);
@@ -116,11 +124,13 @@ class DirectoryFixture : public testing::Test {
     return error;
   }
 
-  void ended(const Given& process, const ExitReason& reason, const std::string& from = "/") {
+  void ended(const Given& process, const ExitReason& reason, const std::string& from = "/",
+             bool keepsEnds = false) {
     say(from, [&](Control::Builder root) {
       auto ended = root.initEnded();
       ended.setActor(process.id);
       ended.setGeneration(process.generation);
+      ended.setKeepsEnds(keepsEnds);
       wire::write(ended.initReason(), reason);
     });
   }
@@ -183,6 +193,7 @@ class DirectoryFixture : public testing::Test {
       case Control::WATCHING: return "watching";
       case Control::MANAGE: return "manage from " + wire::toString(message->getFrom());
       case Control::MANAGED: return "managed";
+      case Control::DROP_ENDS: return "drop ends of " + std::to_string(message->getDropEnds());
       case Control::FOUND: return "found " + wire::toString(message->getFound().getPath());
       default: return "message " + std::to_string(static_cast<int>(message->which()));
     }
