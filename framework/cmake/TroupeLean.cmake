@@ -2,7 +2,8 @@
 #
 # Links a program so that its processes start fast: Cap'n Proto, KJ, libuv, libsodium and the C++ library come from their archives. What the
 # kernel keeps for a process, which each start copies and each end drops, grows with the libraries that are loaded, by some five
-# mappings each; and so do the page faults of what runs there.
+# mappings each; and so do the page faults of what runs there. All functions are bound when the program is: else each process binds anew
+# those that its supervisor has never called.
 #
 # Not for a program that loads other C++ libraries, which would bring the C++ library a second time, nor with sanitizers: it is
 # linked as ever then. Where an archive is missing, the shared libraries are taken.
@@ -46,7 +47,8 @@ function(troupe_lean)
     endif()
     if(hasArchives)
       set_target_properties(${target} PROPERTIES TROUPE_LEAN ON)
-      target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,noseparate-code)
+      target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc -Wl,-z,noseparate-code
+                          -Wl,-z,now)
     endif()
   endforeach()
 endfunction()
