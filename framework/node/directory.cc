@@ -113,13 +113,16 @@ void Directory::onClaim(const std::string& from, wire::ReceivedControl& message)
       throw Error(ErrorKind::invalid,
                   from + " claims " + path + " for a role that this version does not know");
     }
-    Entry& entry = entryFor(path, from, claim);
+    const auto [claimed, kept] = entryFor(path, from, claim);
+    Entry& entry = *claimed;
     offerImage(entry, message);
     // As after its end: but its process has let go in order, and nobody hears of an end. Whom it knows it may have to do with again.
     if (claim.getTakesOver()) entry.unsettled = entry.letGo = true;
+    // Who was to have the ends has died before it was started, and nobody looked at them since.
+    if (entry.claimed && !isSupervisor(entry.role)) entry.unsettled = true;
     entry.attempts = std::min(claim.getRetries(), kMostRetries) + 1;
     entry.supervisorGeneration = supervisor == nullptr ? 0 : supervisor->generation;
-    if (!grant(entry, from, message->getRequest())) {
+    if (!grant(entry, from, message->getRequest(), kept)) {
       waiting_.push_back({entry.id, from, message->getRequest(), loop::Clock::now()});
       lookSoon();
     }
@@ -136,8 +139,8 @@ void Directory::checkName(const Entry* entry, const std::string& path, const std
               "starting " + path + ": the name \"" + name + "\" is taken by " + byId(holder->second)->path);
 }
 
-Entry& Directory::entryFor(const std::string& path, const std::string& supervisor,
-                           wire::Control::Claim::Reader claim) {
+std::pair<Entry*, bool> Directory::entryFor(const std::string& path, const std::string& supervisor,
+                                            wire::Control::Claim::Reader claim) {
   Entry* existing = byPath(path);
   const std::string name = wire::toString(claim.getName());
   const auto role = static_cast<wire::Role>(claim.getRole());
@@ -146,14 +149,15 @@ Entry& Directory::entryFor(const std::string& path, const std::string& superviso
     close(*existing, {.kind = ExitKind::shutdown, .text = "another kind of child has taken its place"});
     existing = nullptr;
   }
+  bool kept = false;
   if (existing == nullptr) {
     auto made = std::make_unique<Entry>();
     made->id = lastId_ + 1;
     made->path = path;
     made->role = role;
     made->mailboxBytes = claim.getMailboxBytes();
-    made->granted = reuseEnds(*made, supervisor, claim);
-    if (!made->granted) makeEnds(*made);
+    kept = reuseEnds(*made, supervisor, claim);
+    if (!kept) makeEnds(*made);
     existing = made.get();
     ++lastId_;
     byPath_.emplace(path, existing);
@@ -167,7 +171,7 @@ Entry& Directory::entryFor(const std::string& path, const std::string& superviso
   }
   existing->interfaces.clear();
   for (const std::uint64_t interfaceId : claim.getInterfaces()) existing->interfaces.push_back(interfaceId);
-  return *existing;
+  return {existing, kept};
 }
 
 void Directory::makeEnds(Entry& entry) {
@@ -190,10 +194,10 @@ const os::Fd& Directory::mailboxOf(const Entry& entry) {
 
 // False where the desk is not free yet. Whoever gets the ends gets the lock on the desk with them: it lies in the description,
 // so it holds while they are on their way, through the fork, and until the last process that has them is no more.
-bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t request) {
+bool Directory::grant(Entry& entry, const std::string& supervisor, std::uint64_t request, bool kept) {
   wire::ControlMessage message;
-  const bool kept = std::exchange(entry.granted, false);
   if (!isSupervisor(entry.role) && !kept) {
+    if (entry.rests) endResting(entry);
     if (entry.unsettled && !settle(entry)) return false;
     if (std::exchange(entry.overtaken, false)) throw Error::gone(entry.path + " was upgraded meanwhile", {});
     os::Fd desk = os::openSharedMemory(entry.desk);
@@ -373,27 +377,6 @@ bool Directory::settleWaiting() {
     }
   }
   return more;
-}
-
-// What a worker had before it, and has not begun, is its pool's. What an actor has sent and could not write any more leaves all the
-// same. False where a process still has the desk.
-bool Directory::inherit(const Entry& gone) {
-  if (isSupervisor(gone.role) || gone.rests) return true;
-  try {
-    if (os::lockedByAnother(gone.desk)) return false;
-    const Entry* const pool = gone.role == wire::Role::poolWorker ? byPath(parentOf(gone.path)) : nullptr;
-    if (pool != nullptr) {
-      for (auto& packet : mailbox::takeUnhandled(gone.desk))
-        undelivered_.push_back({{pool->id, wire::Lane::mailbox}, std::move(packet)});
-    }
-    for (auto& unsent : mailbox::takeUnsent(gone.desk, gone.id, gone.generation)) {
-      sendBlocks(gone.arena, unsent.to, unsent.packet);
-      undelivered_.push_back({unsent.to, std::move(unsent.packet)});
-    }
-  } catch (const Error& error) {
-    hooks_.warn("the messages of " + gone.path + ", which has gone, are lost: " + error.message());
-  }
-  return true;
 }
 
 void Directory::failPassed(const std::string& supervisor, const ExitReason& reason) {

@@ -19,6 +19,7 @@
 #include <span>
 #include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "loop/loop.h"
@@ -78,6 +79,7 @@ class Directory {
     ExitReason reason;
     loop::Clock::time_point since;
     bool inherited = false;
+    bool readOnly = false;  // its mailbox: this process could not write to it any more
   };
 
   struct Undelivered {
@@ -94,10 +96,12 @@ class Directory {
 
   // directory.cc: from supervisors
   void onClaim(const std::string& from, wire::ReceivedControl& message);
-  Entry& entryFor(const std::string& path, const std::string& supervisor, wire::Control::Claim::Reader claim);
+  // And whether it has the ends that the claim names.
+  std::pair<Entry*, bool> entryFor(const std::string& path, const std::string& supervisor,
+                                   wire::Control::Claim::Reader claim);
   void checkName(const Entry* entry, const std::string& path, const std::string& name);
   void makeEnds(Entry& entry);
-  bool grant(Entry& entry, const std::string& supervisor, std::uint64_t request);
+  bool grant(Entry& entry, const std::string& supervisor, std::uint64_t request, bool kept = false);
   const os::Fd& mailboxOf(const Entry& entry);
   void onStarted(const std::string& from, wire::Control::Started::Reader started);
   void onUp(const std::string& from, wire::Control::Up::Reader up);
@@ -109,12 +113,10 @@ class Directory {
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
   bool settle(Entry& entry);
-  bool inherit(const Entry& gone);
-  bool deliver();
   void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
   void giveUp(const Entry& entry, mailbox::Settlement& settlement);
   void bury(const Entry& entry, const ExitReason& reason);
-  void buryMailbox(const Entry& entry, const ExitReason& reason);
+  bool buryMailbox(const Entry& entry, const ExitReason& reason);
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
   wire::ActorId targetOf(const Entry& entry);
   void nameSender(wire::Letter& letter, wire::ActorId sender);
@@ -131,8 +133,11 @@ class Directory {
   void settleImage(Entry& entry, std::uint64_t tookOver);
 
   // leaving.cc: the last acts of those that have gone for good
+  bool deliver();
   bool finishLeaving();
   bool leave(Leaving& leaving);
+  bool inherit(const Entry& gone);
+  bool buryLast(Leaving& leaving);
   bool awaitsAnswers(wire::ActorId whom) const;
 
   // resting_ends.cc: of processes that are one actor after the other

@@ -59,7 +59,6 @@ struct Entry {
       false;  // nor this one: it waits to be another actor, and has all ends, to which nothing has come
   bool known = false;            // it was introduced to somebody, or somebody to it
   std::size_t mailboxBytes = 0;  // as its claim says
-  bool granted = false;          // its first process has its ends already
   ExitReason endReason;
 
   std::unordered_set<wire::ActorId> holders;  // were introduced to it

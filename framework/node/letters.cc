@@ -64,13 +64,15 @@ void Directory::bury(const Entry& entry, const ExitReason& reason) {
   }
 }
 
-void Directory::buryMailbox(const Entry& entry, const ExitReason& reason) {
+// True where nobody can write to it any more.
+bool Directory::buryMailbox(const Entry& entry, const ExitReason& reason) {
   alignas(8) std::byte packet[os::kPacketBytes];
   while (entry.mailbox.valid()) {
     const auto read = os::readPacket(entry.mailbox.get(), packet);
-    if (read.state != os::PipeState::done) return;
+    if (read.state != os::PipeState::done) return read.state == os::PipeState::closed;
     buryPacket({.actor = entry.id, .path = entry.path, .reason = reason}, {packet, read.bytes});
   }
+  return true;
 }
 
 void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes) {

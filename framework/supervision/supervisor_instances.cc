@@ -33,9 +33,9 @@ void Supervisor::onResting(Child& child, wire::Control::Resting::Reader resting)
   apply(actions);
 }
 
-// The actor whose ends a process keeps for this child, if it is a new one; 0: there is none.
+// The actor whose ends a process keeps for this child. 0: there is none, or the child has its own.
 wire::ActorId Supervisor::reserveResting(const Child& child) {
-  if (child.spec.instancesPerProcess <= 1 || child.part != Part::current) return 0;
+  if (child.spec.instancesPerProcess <= 1 || child.part != Part::current || child.incarnation > 1) return 0;
   const Child* const process = resting_.reserve(child);
   return process == nullptr ? 0 : process->actor;
 }

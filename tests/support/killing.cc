@@ -65,16 +65,6 @@ Task<> becomeRunning(Self& self, std::vector<std::string> ids, Killed killed, st
   co_await until(self, "all run again", run);
 }
 
-Task<> expectNoLeak(Self& self, Footprint before) {
-  Footprint now = footprintOf(rootPid());
-  for (const auto limit = Clock::now() + 30s; !fits(now, before) && Clock::now() < limit;) {
-    co_await self.sleepFor(10ms);
-    now = footprintOf(rootPid());
-  }
-  EXPECT_TRUE(fits(now, before)) << describe(now) << "; before: " << describe(before) << '\n'
-                                 << describe(processesBelow(rootPid()));
-}
-
 }  // namespace
 
 void* sharedByAll(std::size_t bytes) {
@@ -97,6 +87,16 @@ std::string describe(const Footprint& footprint) {
   return std::to_string(footprint.processes) + " processes, " + std::to_string(footprint.descriptors) +
          " descriptors and " + std::to_string(footprint.rootKiB) + " KiB of the root, " +
          std::to_string(footprint.sharedKiB) + " KiB shared";
+}
+
+Task<> expectNoLeak(Self& self, Footprint before) {
+  Footprint now = footprintOf(rootPid());
+  for (const auto limit = Clock::now() + 30s; !fits(now, before) && Clock::now() < limit;) {
+    co_await self.sleepFor(10ms);
+    now = footprintOf(rootPid());
+  }
+  EXPECT_TRUE(fits(now, before)) << describe(now) << "; before: " << describe(before) << '\n'
+                                 << describe(processesBelow(rootPid()));
 }
 
 unsigned mostKills(unsigned kills) { return std::min(kills, fromEnvironment("TROUPE_KILLS", kills)); }

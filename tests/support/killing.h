@@ -42,6 +42,8 @@ Footprint footprintOf(pid_t root);
 // No more than before, but for what comes and goes.
 bool fits(const Footprint& now, const Footprint& before);
 std::string describe(const Footprint& footprint);
+// Waits until that is so; the test fails where it does not come.
+troupe::Task<> expectNoLeak(troupe::Self& self, Footprint before);
 
 // Of the process that is the root of this one's app.
 pid_t rootPid();

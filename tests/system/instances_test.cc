@@ -4,6 +4,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <random>
 #include <set>
 
 #include "greeter.actor.h"
@@ -44,6 +45,8 @@ Task<> tryToUpgrade(std::string id, std::string image) {
     co_await group().upgrade(id, image);
   } catch (const Error&) {}
 }
+
+Task<> stopIt(std::string id) { co_await group().stop(id); }
 
 // The desk that a process has, by the file that it is.
 ino_t deskOf(pid_t pid) {
@@ -224,6 +227,47 @@ TEST_F(Instances, ThatSomebodyKnewAreNotTakenForTheNext) {
       co_await becomesDead(self, started.pid);
     }
   });
+}
+
+// Whoever is cast to while it ends has handled it, or it is a dead letter: in whatever state its process was.
+TEST_F(Instances, ThatEndLoseNoCast) {
+  board().clear();
+  const auto folder =
+      std::filesystem::temp_directory_path() / ("troupe_instances." + std::to_string(::getpid()));
+  std::filesystem::remove_all(folder);
+  const auto describe = [&](troupe::App& app) {
+    app.deadLetters({.folder = folder});
+    tree(app, {});
+  };
+  runApp(describe, [folder](Self& self) -> Task<> {
+    constexpr unsigned kVisitors = 3, kRounds = 150;
+    std::size_t sent = 0;
+    unsigned left = kVisitors;
+    const auto visitor = [&](unsigned number) -> Task<> {
+      std::mt19937 random(number);
+      for (unsigned i = 0; i < kRounds; ++i) {
+        const StartedChild started = co_await group().start("guest", "cast to", false);
+        // One that has sent nothing yet has an end all the same.
+        auto guest = started.ref<Puppet>().within(60s);
+        if (random() % 2 == 0) guest = co_await self.find<Puppet>("/group/" + started.id);
+        self.spawn(stopIt(started.id));
+        co_await self.sleepFor(std::chrono::microseconds(random() % 400));
+        guest.note("cast");
+        guest.note("cast");
+        sent += 2;
+      }
+      --left;
+    };
+    for (unsigned i = 0; i < kVisitors; ++i) self.spawn(visitor(i));
+    co_await until(self, "the end of the visits", [&left] { return left == 0; });
+    const auto letters = [folder] {
+      return static_cast<std::size_t>(
+          std::distance(std::filesystem::directory_iterator(folder), std::filesystem::directory_iterator()));
+    };
+    co_await until(self, "all casts", [&] { return board().count("cast") + letters() >= sent; });
+    EXPECT_EQ(board().count("cast") + letters(), sent);
+  });
+  std::filesystem::remove_all(folder);
 }
 
 TEST_F(Instances, KilledWhileTheyRestCostNothing) {

@@ -18,6 +18,7 @@ using test::Bytes;
 using test::callOf;
 using test::castOf;
 using test::packetOf;
+using test::runUntil;
 using test::textOf;
 
 class DeadLettersTest : public DirectoryFixture {
@@ -54,6 +55,23 @@ TEST_F(DeadLettersTest, CallsAndCastsInHandBecomeLettersWithAllThatIsKnown) {
   EXPECT_EQ(dead_[0].attempts, 1U);
   EXPECT_EQ(dead_[0].message, castOf("one"));
   EXPECT_EQ(dead_[1].message, callOf(5, "two"));
+}
+
+// Who was introduced to it learns that it has gone in its own time.
+TEST_F(DeadLettersTest, CastsThatComeAfterTheNewsBecomeLettersToo) {
+  Given a = claim("/a");
+  claim("/b");
+  os::Fd writeEnd = introduced("/b", a);
+  dies(a, segv_);
+  forget("/a", segv_);
+  EXPECT_EQ(log(), "/b: gone " + std::to_string(a.id) + " (killed by SIGSEGV)\n");
+  for (unsigned i = 1; i <= 3; ++i) {
+    put(writeEnd, packetOf({castOf("late")}));
+    if (i == 3) writeEnd.reset();
+    EXPECT_TRUE(runUntil(loop_, [&] { return dead_.size() == i; }));
+  }
+  EXPECT_EQ(dead_.back().path, "/a");
+  EXPECT_EQ(dead_.back().message, castOf("late"));
 }
 
 TEST_F(DeadLettersTest, OneThatIsResentIsHandedOutAgainAsACast) {

@@ -79,7 +79,7 @@ TEST_F(RestingEnds, OfOneThatIsDyingAreNotHandedOut) {
 TEST_F(RestingEnds, ThatOthersHaveGoWithTheProcess) {
   const Given x = claim("/x");
   Given a = claim("/s/a");
-  const os::Fd writeEnd = introduced("/x", a);
+  os::Fd writeEnd = introduced("/x", a);
   rests(a, "/s/a");
   EXPECT_EQ(log(), "/s: drop ends of " + std::to_string(a.id) + "\n");
   put(writeEnd, "a last word");
@@ -92,8 +92,26 @@ TEST_F(RestingEnds, ThatOthersHaveGoWithTheProcess) {
   EXPECT_TRUE(runUntil(loop_, [this] { return !sent_.empty(); }));
   EXPECT_EQ(log(), "/x: gone " + std::to_string(a.id) + " (ended normally)\n");
   ASSERT_EQ(dead_.size(), 1U);
-  const auto packet = packetOf({castOf("too late")});
-  EXPECT_EQ(os::writePacket(writeEnd.get(), packet.data(), packet.size()), os::PipeState::closed);
+  // It has not heard of that yet.
+  put(writeEnd, "the very last word");
+  EXPECT_TRUE(runUntil(loop_, [this] { return dead_.size() == 2; }));
+}
+
+TEST_F(RestingEnds, OfOneThatIsClaimedAgainGoWithTheProcess) {
+  const Given x = claim("/x");
+  Given a = claim("/s/a");
+  ended(a, {.kind = ExitKind::normal}, "/s", true);
+  sayClaim("/s/a", {}, "/s");
+  EXPECT_EQ(log(), "/s: drop ends of " + std::to_string(a.id) + "\n");
+  a.desk.reset();
+  EXPECT_TRUE(runUntil(loop_, [this] { return !sent_.empty(); }));
+  Given again = given();
+  EXPECT_EQ(again.id, a.id);
+  EXPECT_TRUE(again.desk.valid());
+  // It has nothing of that any more.
+  again.desk.reset();
+  forget("/s/a", {.kind = ExitKind::signaled, .code = SIGKILL}, "/s");
+  EXPECT_EQ(log(), "");
 }
 
 TEST_F(RestingEnds, OfOneThatKnowsOthersGoWithTheProcess) {
