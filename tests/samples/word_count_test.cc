@@ -96,8 +96,10 @@ TEST(WordCountTest, CountsWhatWcCountsThoughAWorkerIsKilledMidway) {
 
   const int half = openWhenRead(program, slow);
   writeAll(half, text.substr(0, text.size() / 2));
-  const pid_t worker = readerOf(program, slow);
-  ASSERT_GT(worker, 0) << describe(program.processes());
+  // The other end counts as opened before it has a number.
+  pid_t worker = 0;
+  ASSERT_TRUE(program.waitUntil([&] { return (worker = readerOf(program, slow)) > 0; }))
+      << describe(program.processes());
   ASSERT_TRUE(program.waitUntil([&] { return unread(half) == 0; }));
   // Stopped it does not see that the pipe ends here; gone it is not taken for the next one who reads.
   ASSERT_EQ(::kill(worker, SIGSTOP), 0);

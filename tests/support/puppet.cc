@@ -216,6 +216,18 @@ Task<std::map<std::string, int>> pidsOf(SupervisorRef supervisor) {
   co_return byId;
 }
 
+Task<int> pidOf(Self& self, SupervisorRef supervisor, std::string id) {
+  int pid = 0;
+  const std::function<Task<bool>()> runs = [&]() -> Task<bool> {
+    const auto pids = co_await pidsOf(supervisor);
+    const auto found = pids.find(id);
+    if (found != pids.end()) pid = found->second;
+    co_return found != pids.end();
+  };
+  co_await until(self, id + " runs", runs);
+  co_return pid;
+}
+
 Task<std::string> orderOf(SupervisorRef supervisor) {
   std::string ids;
   const auto children = co_await supervisor.children();

@@ -106,6 +106,8 @@ Task<std::string> textOf(troupe::Call<Puppet::EchoResults> call);
 Task<std::map<std::string, troupe::ChildInfo>> childrenOf(troupe::SupervisorRef supervisor);
 // Of all that run.
 Task<std::map<std::string, int>> pidsOf(troupe::SupervisorRef supervisor);
+// Of that child, once it runs: an actor may answer before those above it know that it, or they, are ready.
+Task<int> pidOf(Self& self, troupe::SupervisorRef supervisor, std::string id);
 // The ids in order: "a b c".
 Task<std::string> orderOf(troupe::SupervisorRef supervisor);
 // Until it runs in another process than `before`; the new one's pid.

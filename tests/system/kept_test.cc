@@ -153,8 +153,8 @@ TEST_F(KeptValues, SurviveTheirSupervisor) {
     for (int round = 1; round <= 5; ++round) {
       const std::string before = co_await add(keeper, round);
       const int keeperPid = (co_await keeper.who())->getPid();
-      const auto pids = co_await pidsOf(root());
-      kill(pids.at("group"), SIGKILL);
+      const int group = co_await pidOf(self, root(), "group");
+      kill(group, SIGKILL);
       co_await becomesDead(self, keeperPid);
       const std::string after = co_await stateOf(keeper);
       EXPECT_EQ(after, before);
