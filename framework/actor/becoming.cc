@@ -33,7 +33,7 @@ void takeOver(Assignment& assignment, wire::ReceivedControl& order) {
   os::killPoint("tookOver");
 }
 
-// A spare: it had no name up to now.
+// A spare, which had no name up to now, or the next instance.
 void become(Assignment& assignment, wire::ReceivedControl& order) {
   const auto who = order->getBecome();
   assignment.path = wire::toString(who.getPath());

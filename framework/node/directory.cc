@@ -292,21 +292,28 @@ void Directory::end(Entry& entry, const ExitReason& reason) {
   forgetAcquaintances(entry);
 }
 
-// Tells the callers of the messages in hand, once no process can have the desk any more. False where one still has, or the
-// system has run out of what it takes to look.
+// Nothing where a process still has the desk, or the system has run out of what it takes to look.
+std::optional<mailbox::Settlement> Directory::settleDesk(Entry& entry) {
+  // One that rests has said that nothing lies there.
+  if (entry.rests) return mailbox::Settlement();
+  try {
+    if (os::lockedByAnother(entry.desk)) return std::nullopt;
+    auto settlement =
+        mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
+                        std::bind_front(&Directory::copyWhole, this));
+    // A crash must not cost the actor more than its messages.
+    if (settlement.ruined) entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
+    return settlement;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+}
+
+// Tells the callers of the messages in hand, once no process can have the desk any more. False where it can't be looked at.
 bool Directory::settle(Entry& entry) {
-  mailbox::Settlement settlement;
-  // On the desk of one that rests nothing lies, as it has said.
-  if (!entry.rests) try {
-      if (os::lockedByAnother(entry.desk)) return false;
-      settlement =
-          mailbox::settle(entry.desk, entry.attempts, std::bind_front(&Directory::settleBlocks, this),
-                          std::bind_front(&Directory::copyWhole, this));
-      // A crash must not cost the actor more than its messages.
-      if (settlement.ruined) entry.desk = os::makeGrowingMemory("troupe-desk", mailbox::kDeskBytes);
-    } catch (const Error&) {
-      return false;
-    }
+  auto settled = settleDesk(entry);
+  if (!settled) return false;
+  mailbox::Settlement& settlement = *settled;
   entry.unsettled = false;
   settleImage(entry, settlement.tookOver);
   // One that has let go still reads the replies that it has.

@@ -16,6 +16,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <unordered_map>
@@ -112,6 +113,7 @@ class Directory {
   void forget(const std::string& path, const ExitReason& reason);
   void close(Entry& entry, const ExitReason& reason);
   void failPassed(const std::string& supervisor, const ExitReason& reason);
+  std::optional<mailbox::Settlement> settleDesk(Entry& entry);
   bool settle(Entry& entry);
   void tellCallers(const Entry& entry, const mailbox::Settlement& settlement);
   void giveUp(const Entry& entry, mailbox::Settlement& settlement);

@@ -55,8 +55,8 @@ struct Entry {
   // A process that had the desk has ended, for this reason, and its messages in hand have not been dealt with yet.
   bool unsettled = false;
   bool letGo = false;  // that process has not ended, but handed over
-  bool rests =
-      false;  // nor this one: it waits to be another actor, and has all ends, to which nothing has come
+  // Nor has this one: it waits to be another actor, and has all ends still, to which nothing has come.
+  bool rests = false;
   bool known = false;            // it was introduced to somebody, or somebody to it
   std::size_t mailboxBytes = 0;  // as its claim says
   ExitReason endReason;
