@@ -3,6 +3,8 @@
 #include "compiler/names.h"
 #include "compiler/text.h"
 
+#include <kj/debug.h>
+
 #include <algorithm>
 #include <bit>
 #include <optional>
@@ -158,8 +160,10 @@ std::optional<BytesMasks> bytesMasks(Node node) {
   for (const auto field : type.getFields()) {
     if (field.isGroup()) return std::nullopt;
     const auto slot = field.getSlot();
-    if (slot.getType().isText()) masks.text |= std::uint64_t{1} << slot.getOffset();
-    if (slot.getType().isData()) masks.data |= std::uint64_t{1} << slot.getOffset();
+    if (!slot.getType().isText() && !slot.getType().isData()) continue;
+    KJ_REQUIRE(slot.getOffset() < type.getPointerCount(), "a field is outside of its struct",
+               field.getName());
+    (slot.getType().isText() ? masks.text : masks.data) |= std::uint64_t{1} << slot.getOffset();
   }
   const auto found = std::popcount(masks.text | masks.data);
   return found == type.getPointerCount() ? std::optional(masks) : std::nullopt;

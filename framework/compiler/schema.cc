@@ -6,6 +6,7 @@
 #include <kj/debug.h>
 
 #include <algorithm>
+#include <set>
 
 namespace troupe::compiler {
 namespace {
@@ -247,19 +248,24 @@ CppType Schema::resultType(Method method) const {
 
 std::vector<Node> Schema::interfacesOf(Node file) const {
   std::vector<Node> found;
-  addInterfaces(file, found);
-  return found;
-}
-
-void Schema::addInterfaces(Node scope, std::vector<Node>& to) const {
-  for (const auto nested : scope.getNestedNodes()) {
-    const auto found = nodes_.find(nested.getId());
-    if (found == nodes_.end()) continue;  // a constant, say, that nothing refers to
-    KJ_REQUIRE(found->second.getScopeId() == scope.getId(), "a node is nested in another than its scope",
-               found->second.getDisplayName());
-    if (found->second.isInterface()) to.push_back(found->second);
-    addInterfaces(found->second, to);
+  std::vector<Node> open{file};
+  std::set<NodeId> seen;
+  while (!open.empty()) {
+    const Node scope = open.back();
+    open.pop_back();
+    KJ_REQUIRE(seen.insert(scope.getId()).second, "a node is nested in itself, or twice",
+               scope.getDisplayName());
+    if (scope.isInterface()) found.push_back(scope);
+    const auto nested = scope.getNestedNodes();
+    for (unsigned i = nested.size(); i-- > 0;) {  // so that the first is on top
+      const auto inside = nodes_.find(nested[i].getId());
+      if (inside == nodes_.end()) continue;  // a constant, say, that nothing refers to
+      KJ_REQUIRE(inside->second.getScopeId() == scope.getId(), "a node is nested in another than its scope",
+                 inside->second.getDisplayName());
+      open.push_back(inside->second);
+    }
   }
+  return found;
 }
 
 std::vector<Schema::Ancestor> Schema::ancestors(Node interface) const {

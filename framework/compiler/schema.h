@@ -101,7 +101,6 @@ class Schema {
   std::vector<CppType> argumentsAt(Node scope, Brand brand, const Bindings& bound) const;
   CppType parameter(NodeId scope, unsigned index, const Bindings& bound) const;
   CppType spell(Node node, const Bindings& arguments) const;
-  void addInterfaces(Node scope, std::vector<Node>& to) const;
   void addAncestors(Node interface, const CppType& type, const Bindings& bound,
                     std::vector<Ancestor>& to) const;
 

@@ -15,7 +15,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   if (words.size() > 0) std::memcpy(words.begin(), data, words.asBytes().size());
   try {
     capnp::ReaderOptions options;
-    options.traversalLimitInWords = 1 << 20;
+    options.traversalLimitInWords = 1 << 17;
     capnp::FlatArrayMessageReader reader(words, options);
     const Schema schema(reader.getRoot<capnp::schema::CodeGeneratorRequest>());
     for (const auto file : schema.request().getRequestedFiles()) {

@@ -123,6 +123,20 @@ TEST_F(PluginTest, DamagedRequestEndsWithAnErrorOrAHeader) {
   }
 }
 
+// What the fuzzer found, and a request of each kind that it begins with.
+TEST_F(PluginTest, RequestsThatTheFuzzerKeepsEndWithAnErrorOrAHeader) {
+  const std::filesystem::path corpus = TROUPE_COMPILER_CORPUS;
+  ASSERT_TRUE(std::filesystem::exists(corpus / "nested_circle"));
+
+  for (const auto& request : std::filesystem::directory_iterator(corpus)) {
+    SCOPED_TRACE(request.path().filename());
+    const auto outcome = shell("$PLUGIN < '" + request.path().string() + "'");
+
+    EXPECT_LE(outcome.exitCode, 1);
+    EXPECT_EQ(outcome.exitCode == 0, outcome.output.empty()) << outcome.output;
+  }
+}
+
 TEST_F(PluginTest, EmptyInputSaysHowToRunIt) {
   const auto outcome = shell("$PLUGIN < /dev/null");
 
