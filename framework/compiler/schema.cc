@@ -260,9 +260,9 @@ std::vector<Node> Schema::interfacesOf(Node file) const {
     for (unsigned i = nested.size(); i-- > 0;) {  // so that the first is on top
       const auto inside = nodes_.find(nested[i].getId());
       if (inside == nodes_.end()) continue;  // a constant, say, that nothing refers to
-      KJ_REQUIRE(inside->second.getScopeId() == scope.getId(), "a node is nested in another than its scope",
-                 inside->second.getDisplayName());
       open.push_back(inside->second);
+      KJ_REQUIRE(open.back().getScopeId() == scope.getId(), "a node is nested in another than its scope",
+                 open.back().getDisplayName());
     }
   }
   return found;
