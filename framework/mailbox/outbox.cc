@@ -330,11 +330,12 @@ void Outbox::close(Destination to) {
   os::killPoint("closed");
 }
 
-// Its large messages are for whoever is told of it: they stay in the arena, as sent.
+// Its large messages are for whoever is told of it: they stay in the arena, as sent. The root may clear up after the destination
+// before it is told, as the pipe is closed by now: so they must not look as if they lay there.
 void Outbox::giveUp(const Line& line, Packet& packet) {
   for (const wire::BlockRef& block : std::exchange(packet.blocks, {})) {
     const wire::Arena& arena = *owner_.arena->open();
-    arena.sending(block, {line.to.actor, static_cast<std::uint32_t>(line.to.lane)});
+    arena.sending(block, {line.to.actor, wire::kUndeliverable});
     arena.sent(block);
   }
   packet.first = 0;

@@ -182,14 +182,17 @@ void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
   try {
     const Mapped mapped(arena);
     mapped->forEach([&](const wire::ArenaView::Block& block) {
-      // Its sender gave it to the root as undeliverable, which has not come, or has been dealt with.
-      if (block.state == wire::BlockState::sent && isForNobody(block.to.actor))
-        return static_cast<void>(mapped->free(mapped->refTo(block)));
-      if (block.state != wire::BlockState::sending) return;
       const bool again = std::ranges::any_of(unsent, [&](const wire::BlockRef& ref) {
         return ref.serial == block.serial && ref.offset == mapped->offsetOf(block.page);
       });
       if (again) return;
+      const bool sending = block.state == wire::BlockState::sending;
+      const bool sent = block.state == wire::BlockState::sent;
+      // Its sender was about to give it to the root, or has; that would have come by now.
+      const bool undeliverable = block.to.lane == wire::kUndeliverable;
+      if (undeliverable ? sending || sent : sent && isForNobody(block.to.actor))
+        return static_cast<void>(mapped->free(mapped->refTo(block)));
+      if (!sending) return;
       const auto now = isOnItsWay(sender, block) ? wire::BlockState::sent : wire::BlockState::free;
       mapped->move(mapped->refTo(block), wire::BlockState::sending, now);
     });

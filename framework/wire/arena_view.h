@@ -44,7 +44,7 @@ struct BlockHeader {
   std::atomic<std::uint64_t> word;  // serial * 8 + BlockState; 0 is free
   std::atomic<ActorId> to;          // whom its message goes to; from `sending` on
   std::atomic<std::uint32_t> pages;
-  std::atomic<std::uint32_t> lane;  // wire::Lane
+  std::atomic<std::uint32_t> lane;  // wire::Lane, or kUndeliverable
 };
 static_assert(sizeof(BlockHeader) == 24 && std::atomic<std::uint64_t>::is_always_lock_free);
 
@@ -62,6 +62,10 @@ struct BlockTarget {
   std::uint32_t lane = 0;
   friend bool operator==(const BlockTarget&, const BlockTarget&) = default;
 };
+
+// The lane of a message whose sender has found its destination gone, and gives it to the root: it is not on its way there, and not
+// among what is freed with the mailbox.
+inline constexpr std::uint32_t kUndeliverable = 0xffffffff;
 
 // Bytes of an arena whose blocks hold `dataBytes` in all.
 std::size_t arenaBytes(std::size_t dataBytes);

@@ -29,6 +29,7 @@ struct Given {
   os::Fd mailbox;
   os::Fd reply;
   os::Fd desk;
+  os::Fd arena = {};
   os::Fd image = {};
   bool kept = false;  // without descriptors: its process has them
 };
@@ -51,7 +52,8 @@ class DirectoryFixture : public testing::Test {
             loop_,
             {.send = [this](ControlMessage message) { sent_.push_back(ReceivedControl::looped(message)); },
              .warn = [this](const std::string& what) { warnings_.push_back(what); },
-             .dead = [this](wire::Letter letter) { dead_.push_back(std::move(letter)); }}) {}
+             .dead = [this](wire::Letter letter) { dead_.push_back(std::move(letter)); },
+             .mostLetterBytes = 1 << 20}) {}
 
   using Fill = std::function<void(Control::Builder)>;
   // What the process at `from` says; its answers, and all else that was sent, go to sent_.
@@ -106,6 +108,7 @@ class DirectoryFixture : public testing::Test {
     if (message.has(0)) given.mailbox = message.take(0);
     if (message.has(1)) given.reply = message.take(1);
     if (message.has(2)) given.desk = message.take(2);
+    if (message.has(3)) given.arena = message.take(3);
     sent_.pop_back();
     return given;
   }
