@@ -8,7 +8,21 @@
 namespace tests {
 namespace {
 
-class MessagesTest : public DepotTest {};
+class MessagesTest : public DepotTest {
+ protected:
+  // An answer that does not come in time. Where the machine is slow, the app itself may not have been found within the time either.
+  static void expectLate(const std::string& actor) {
+    for (int tenths = 2;; tenths *= 2) {
+      const Said said = troupeSays({"--timeout", std::to_string(tenths / 10.0), "call", "depot", actor, "nap",
+                                    "(milliseconds = 100000)"});
+      if (said.code == 4 && tenths < 1000) continue;
+      EXPECT_EQ(said.code, 1) << said.err;
+      EXPECT_NE(said.err.find("calling Puppet.nap of " + actor), std::string::npos) << said.err;
+      EXPECT_TRUE(said.out.empty()) << said.out;
+      return;
+    }
+  }
+};
 
 // --- The command ---
 
@@ -46,8 +60,7 @@ TEST_F(MessagesTest, EveryBadSendingIsAnErrorThatSaysWhatIsWrong) {
   expect({"call", "depot", "/a", "echo", "(text = "}, 2, "at its end: Parse error");
   expect({"call", "depot", "/a", "deny", "(text = \"not today\")"}, 1, "not today");
   expect({"call", "depot", "/a", "crash", "(how = \"segv\")"}, 1, "killed by SIGSEGV");
-  expect({"--timeout", "0.2", "call", "depot", "/b", "nap", "(milliseconds = 10000)"}, 1,
-         "calling Puppet.nap of /b");
+  expectLate("/b");
   expect({"call", "depot", "/a"}, 2, "METHOD");
   expect({"tap", "depot", "/s"}, 1, "it is a supervisor");
   expect({"tap", "depot", "/hands"}, 1, "tap one of them");
