@@ -295,7 +295,7 @@ TEST_F(BarrierTest, IsNeverHalfPassedAndNobodyWaitsForEverWhoeverIsKilled) {
       },
       [](Self& self) -> Task<> {
         auto barrier = co_await self.find<Barrier>("barrier");
-        self.spawn(mend(self, barrier.within(30s)));
+        self.spawn(mend(self, barrier.within(5min)));
         const std::vector<std::string> victims{"barrier", "p0", "p1", "p2"};
         const auto isParty = [](const std::string& id) { return id != "barrier"; };
         const unsigned killed = co_await killAtRandom(self, victims, kKills, isParty);

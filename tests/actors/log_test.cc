@@ -53,7 +53,7 @@ std::size_t countOf(const std::vector<std::string>& lines, const std::string& te
 
 Task<> flush(Self& self) {
   auto log = co_await self.find<Log>("log");
-  co_await log.within(60s).flush();
+  co_await log.within(5min).flush();
 }
 
 Task<int> pidOf(Self&, std::string id) {

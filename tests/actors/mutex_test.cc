@@ -110,7 +110,7 @@ auto begunBy(Lock lock, Begin begin) {
 TEST_F(MutexTest, ATaskIsGoodWhereTheLockItWasAskedOfHasGone) {
   runApp(&oneOfEach, [](Self& self) -> Task<> {
     const auto mutex = co_await self.find<Mutex>("mutex");
-    auto locking = begunBy(mutex, [](const Mutex& lock) { return lock.within(60s).lock(); });
+    auto locking = begunBy(mutex, [](const Mutex& lock) { return lock.within(5min).lock(); });
     auto trying = begunBy(mutex, [](const Mutex& lock) { return lock.tryLock(); });
     auto asking = begunBy(mutex, [](const Mutex& lock) { return lock.status(); });
     auto held = co_await std::move(locking);

@@ -81,7 +81,7 @@ void killOne(Victim victim) {
         const int guard = co_await onlyChildOf(self, actor);
         const int itself = co_await family.pid();
         kill(victim == Victim::actor ? actor : victim == Victim::guard ? guard : itself, SIGKILL);
-        const ExitReason end = co_await family.within(100s).wait();
+        const ExitReason end = co_await family.within(5min).wait();
         EXPECT_EQ(end.kind, ExitKind::signaled) << end.toString();
         EXPECT_EQ(end.code, SIGKILL);
         const auto told = [] { return Board::shared().count("read (end)") == 1; };

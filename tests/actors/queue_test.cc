@@ -111,7 +111,7 @@ TEST_F(QueueTest, WaitsNoLongerThanItIsToldAndThenNothingHasHappened) {
     EXPECT_EQ((co_await errorOf(queue.within(20ms).join())).kind(), ErrorKind::timedOut);
     for (const char* text : {"a", "b", "c"}) EXPECT_EQ(co_await taken(queue), text);
     EXPECT_FALSE(co_await queue.tryGet()) << "what was not put in time is not there";
-    co_await queue.within(30s).join();
+    co_await queue.within(5min).join();
   });
 }
 
@@ -224,8 +224,8 @@ TEST_F(QueueTest, HoldsStructsNumbersAndLargeDataAndRefusesOtherTypesAndTooMuch)
 TEST_F(QueueTest, ATaskMayOutliveTheQueueObjectThatMadeIt) {
   runApp(&aQueue, [](Self& self) -> Task<> {
     auto queue = co_await self.find<Texts>("queue");
-    auto put = queue.within(5s).put("a");
-    auto get = queue.within(5s).take();
+    auto put = queue.within(5min).put("a");
+    auto get = queue.within(5min).take();
     co_await put;
     auto item = co_await get;
     EXPECT_STREQ(item->cStr(), "a");

@@ -57,7 +57,7 @@ class User final : public troupe::Actor<User> {
       : index_(index), bank_(std::move(bank)), visits_(std::move(visits)) {}
 
   Task<> run() {
-    const auto bank = bank_.within(60s);
+    const auto bank = bank_.within(5min);
     std::int64_t last = 0;
     for (std::size_t number = index_; !ledger().enough; number += kUsers) {
       ++ledger().begun;

@@ -115,7 +115,7 @@ class Clerk final : public troupe::Actor<Clerk, chaos::Driver> {
       const unsigned vault = below(kVaults);
       attempted_.add({.kind = vault, .number = id});
       try {
-        co_await vaults_[vault].within(30s).deposit(id);
+        co_await vaults_[vault].within(5min).deposit(id);
         acknowledged_.add({.kind = vault, .number = id});
       } catch (const troupe::Error& error) {
         const bool dies = error.kind() == troupe::ErrorKind::crashed && vault < kDropping;
@@ -152,7 +152,7 @@ troupe::Task<> audit(troupe::Self& self, std::string path) {
   std::int64_t balances = 0;
   std::uint64_t credits = 0;
   for (unsigned vault = 0; vault < kVaults; ++vault) {
-    const auto ref = (co_await self.find<chaos::Vault>(nameOf(vault))).within(60s);
+    const auto ref = (co_await self.find<chaos::Vault>(nameOf(vault))).within(5min);
     for (unsigned from = 0, more = 1; more > 0; from += more) {
       const auto page = co_await ref.audit(from);
       if (from == 0) balances += page->getBalance();
@@ -170,7 +170,7 @@ troupe::Task<> manage(troupe::Self& self, std::string folder) {
   co_await console.line();
   for (unsigned i = 1; i <= kClerks; ++i) {
     auto clerk = co_await self.find<chaos::Driver>("clerk" + std::to_string(i));
-    co_await clerk.within(60s).finish();
+    co_await clerk.within(5min).finish();
   }
   std::cout << "finished" << std::endl;
   for (int count = 1;; ++count) {

@@ -67,7 +67,7 @@ class Caller final : public troupe::Actor<Caller, chaos::Driver> {
   troupe::Task<Outcome> outcomeOf(std::uint64_t number) {
     const auto& callee = callees_[number % callees_.size()];
     try {
-      auto reply = co_await callee.within(40s).triple(number);
+      auto reply = co_await callee.within(5min).triple(number);
       if (reply->getTripled() == 3 * number) co_return Outcome::replied;
       unexpected("the reply to another call");
     } catch (const troupe::Error& error) {
@@ -148,7 +148,7 @@ troupe::Task<> finishDrivers(troupe::Self& self, unsigned drivers) {
   co_await console.line();
   for (unsigned i = 1; i <= drivers; ++i) {
     auto driver = co_await self.find<chaos::Driver>("driver" + std::to_string(i));
-    auto reply = co_await driver.within(60s).finish();
+    auto reply = co_await driver.within(5min).finish();
     std::cout << "last " << reply->getLast() << std::endl;
   }
   co_await console.line();

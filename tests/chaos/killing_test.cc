@@ -45,7 +45,7 @@ class Caller final : public Member {
       try {
         auto& peer = peers_[path];
         if (!peer) peer = co_await find<chaos::Member>(path);
-        auto reply = co_await peer.within(30s).triple(number);
+        auto reply = co_await peer.within(5min).triple(number);
         if (reply->getTripled() != 3 * number) unexpected("a wrong reply of " + path);
       } catch (const troupe::Error& error) {
         const bool notYetThere = error.kind() == troupe::ErrorKind::gone && !peers_[path];
@@ -67,9 +67,9 @@ troupe::Task<> probe(troupe::Self& self, std::map<std::string, troupe::Ref<chaos
     try {
       const std::string name = path == "/m/n/b" ? "famous" : path;
       auto found = co_await self.find<chaos::Member>(name);
-      auto byName = co_await found.within(30s).locate();
+      auto byName = co_await found.within(5min).locate();
       if (!known[path]) known[path] = found;
-      auto byReference = co_await known[path].within(30s).locate();
+      auto byReference = co_await known[path].within(5min).locate();
       text << "at " << path << ' ' << byName->getPid() << ' ' << byReference->getPid() << '\n';
     } catch (const troupe::Error& error) {
       text << "failed " << path << ": " << error.what() << '\n';

@@ -36,7 +36,7 @@ int runTheApp(int argc, char** argv) {
         const std::string path = "/" + groupName(i) + "/member" + std::to_string(k);
         const std::uint64_t number = 16 * (i * each + k) + 1;  // one that is answered at once
         auto member = co_await self.find<chaos::Member>(path);
-        auto reply = co_await member.within(60s).triple(number);
+        auto reply = co_await member.within(5min).triple(number);
         if (reply->getTripled() == 3 * number) ++right;
       }
     }

@@ -178,11 +178,11 @@ troupe::Task<> report(troupe::Self& self) {
   Console console;
   std::cout << "started" << std::endl;
   co_await console.line();
-  auto receiver = (co_await self.find<chaos::Counter>("receiver")).within(60s);
+  auto receiver = (co_await self.find<chaos::Counter>("receiver")).within(5min);
   std::vector<troupe::Call<chaos::Driver::FinishResults>> finishing;
   for (unsigned i = 0; i < kSenders; ++i) {
     auto driver = co_await self.find<chaos::Driver>("driver" + std::to_string(i));
-    finishing.push_back(driver.within(60s).finish());
+    finishing.push_back(driver.within(5min).finish());
   }
   for (unsigned i = 0; i < kSenders; ++i) {
     const auto last = (co_await finishing[i])->getLast();

@@ -62,7 +62,7 @@ class Fragile final : public QuietPuppet<Fragile> {
 // How many of the inputs came back as they were; all others have ended with the death of a worker.
 inline Task<unsigned> echoed(Ref<Puppet> workers, std::vector<std::string> inputs) {
   const std::size_t count = inputs.size();
-  const auto call = [workers = workers.within(2min)](const std::string& text) { return workers.echo(text); };
+  const auto call = [workers = workers.within(5min)](const std::string& text) { return workers.echo(text); };
   auto results = troupe::map(std::move(inputs), call);
   unsigned whole = 0;
   std::size_t ended = 0;

@@ -28,7 +28,7 @@ TEST_F(Multiprocessing, a_pool_whose_workers_die_ends_each_task_66587) {
 TEST_F(Multiprocessing, a_task_ends_however_its_worker_does_96062) {
   runApp([](troupe::App& app) { app.pool<PuppetActor>("workers", {.size = 2}); },
          [](Self& self) -> Task<> {
-           const auto workers = (co_await self.find<Puppet>("workers")).within(2min);
+           const auto workers = (co_await self.find<Puppet>("workers")).within(5min);
            const std::map<std::string, ExitKind> ways{{"kill", ExitKind::signaled},
                                                       {"segv", ExitKind::signaled},
                                                       {"abort", ExitKind::signaled},
@@ -216,7 +216,7 @@ TEST_F(Multiprocessing, a_hundred_processes_are_there_at_once) {
 TEST_F(Multiprocessing, a_workers_broken_standard_streams_do_not_matter) {
   runApp([](troupe::App& app) { app.pool<Mute>("workers", {.size = 2}); },
          [](Self& self) -> Task<> {
-           const auto workers = (co_await self.find<Puppet>("workers")).within(2min);
+           const auto workers = (co_await self.find<Puppet>("workers")).within(5min);
            EXPECT_EQ(co_await echoed(workers, numbers(50)), 50U);
            EXPECT_EQ((co_await errorOf(workers.crash("segv"))).kind(), ErrorKind::crashed);
            EXPECT_EQ(co_await echoed(workers, numbers(50)), 50U);
@@ -248,7 +248,7 @@ TEST_F(Multiprocessing, interrupted_system_calls_are_gone_on_with) {
       },
       [](Self& self) -> Task<> {
         raiseStorm();
-        const auto workers = (co_await self.find<Puppet>("workers")).within(2min);
+        const auto workers = (co_await self.find<Puppet>("workers")).within(5min);
         auto queue = co_await self.find<Texts>("queue");
         for (int round = 0; round < 5; ++round) {
           auto inputs = numbers(100);
@@ -256,7 +256,7 @@ TEST_F(Multiprocessing, interrupted_system_calls_are_gone_on_with) {
           EXPECT_EQ(co_await echoed(workers, inputs), 101U);
           EXPECT_EQ((co_await errorOf(workers.crash("kill"))).kind(), ErrorKind::crashed);
           const auto another = co_await SupervisorRef("/").start("another");
-          EXPECT_EQ(co_await textOf(another.ref<Puppet>().within(2min).echo("hello")), "hello");
+          EXPECT_EQ(co_await textOf(another.ref<Puppet>().within(5min).echo("hello")), "hello");
           co_await SupervisorRef("/").stop(another.id);
           EXPECT_EQ((co_await errorOf(queue.within(20ms).get())).kind(), ErrorKind::timedOut);
           co_await queue.put("a");

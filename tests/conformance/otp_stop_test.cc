@@ -47,12 +47,12 @@ TEST_F(Stops, sup_stop_timeout) {
       {},
       [](Group& s) {
         s.child<PuppetActor>("a")
-            .child<PuppetActor>("b", {.stop = Stop::within(150ms)}, Script::parse("stop=hangs"))
+            .child<PuppetActor>("b", {.stop = Stop::within(2s)}, Script::parse("stop=hangs"))
             .child<PuppetActor>("c");
       },
       [](Self&, SupervisorRef s) -> Task<> {
         const auto pids = co_await pidsOf(s);
-        EXPECT_GE(co_await stopSupervisor(), 150ms);
+        EXPECT_GE(co_await stopSupervisor(), 2s);
         for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
       });
   EXPECT_EQ(board().count("stopped /s/a"), 1u);
@@ -76,7 +76,7 @@ TEST_F(Stops, sup_stop_timeout_of_a_child_whose_loop_hangs) {
 
 TEST_F(Stops, sup_stop_timeout_dynamic) {
   run(
-      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(150ms)}, Script{}); },
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(2s)}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         co_await s.start("t", "stop=fine");
         co_await s.start("t", "stop=hangs");
@@ -92,7 +92,7 @@ TEST_F(Stops, sup_stop_timeout_dynamic) {
 
 TEST_F(Stops, simple_one_for_one_shutdown) {
   run(
-      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(400ms)}, Script{}); },
+      {}, [](Group& s) { s.each<PuppetActor>("t", {.stop = Stop::within(3s)}, Script{}); },
       [](Self&, SupervisorRef s) -> Task<> {
         for (int i = 0; i < 8; ++i) co_await s.start("t", i % 4 == 0 ? "stop=hangs" : "stop=naps");
         const auto pids = co_await pidsOf(s);
@@ -100,8 +100,8 @@ TEST_F(Stops, simple_one_for_one_shutdown) {
         const auto took = co_await stopSupervisor();
         for (const auto& [id, pid] : pids) EXPECT_FALSE(isAlive(pid)) << id;
         EXPECT_EQ(board().notesAfter("stopped /s/t").size(), 6u);
-        EXPECT_GE(took, 400ms);
-        EXPECT_LT(took, 10s) << "all in parallel, under one limit";
+        EXPECT_GE(took, 3s);
+        EXPECT_LT(took, 1min) << "all in parallel, under one limit";
         // In a row it would be a nap each: the last would have been asked when the first had stopped.
         const auto notes = board().notes();
         const auto firstEnd =

@@ -18,7 +18,7 @@
 
 namespace tests {
 
-inline constexpr std::chrono::seconds kDeadline{180};
+inline constexpr std::chrono::seconds kDeadline{900};
 
 struct Ended {
   int code = -1;  // exit code, or 128 + signal

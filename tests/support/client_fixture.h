@@ -25,10 +25,9 @@ class ClientTest : public testing::Test {
   void SetUp() override { ::setenv("TROUPE_RUNTIME_DIR", (base_ / "run").c_str(), 1); }
   void TearDown() override { ::unsetenv("TROUPE_RUNTIME_DIR"); }
 
-  std::unique_ptr<Program> openShop(const std::string& what = "", std::vector<std::string> environment = {},
-                                    std::chrono::milliseconds limit = kPatience) {
+  std::unique_ptr<Program> openShop(const std::string& what = "", std::vector<std::string> environment = {}) {
     auto shop = std::make_unique<Program>(ownPath(), std::vector<std::string>{"shop", what}, environment);
-    EXPECT_TRUE(shop->waitForLine("open", limit)) << shop->errors();
+    EXPECT_TRUE(shop->waitForLine("open")) << shop->errors();
     return shop;
   }
   std::string socketOf(const Program& shop) const {

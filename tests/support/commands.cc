@@ -53,7 +53,7 @@ troupe::CommandSpec command(const std::string& script) {
 }
 
 Task<std::string> lineOf(troupe::Program program) {
-  const auto line = co_await program.within(100s).readLine();
+  const auto line = co_await program.within(5min).readLine();
   co_return line.value_or("(end)");
 }
 

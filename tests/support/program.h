@@ -20,7 +20,7 @@
 
 namespace tests {
 
-inline constexpr std::chrono::milliseconds kPatience{180'000};
+inline constexpr std::chrono::milliseconds kPatience{600'000};
 
 class Program {
  public:

@@ -17,7 +17,7 @@ using troupe::ChildState;
 using troupe::SupervisorRef;
 
 namespace {
-constexpr auto kPatience = 30s;
+constexpr auto kPatience = 5min;
 constexpr auto kBetween = 3ms;
 }  // namespace
 
@@ -192,7 +192,7 @@ Task<troupe::Error> errorOf(troupe::Task<> task) {
 
 Task<troupe::Ref<Puppet>> puppetAt(Self& self, std::string name) {
   const auto found = co_await self.find<Puppet>(name);
-  co_return found.within(30s);
+  co_return found.within(5min);
 }
 
 Task<std::string> textOf(troupe::Call<Puppet::EchoResults> call) {

@@ -72,7 +72,7 @@ class StationActor : public troupe::Actor<StationActor, Station> {
     if (imageName() == "init-throws") throw std::runtime_error("a newer failure");
     for (const std::string& name : names_) {
       try {
-        next_.push_back((co_await find<Station>(name)).within(30s));
+        next_.push_back((co_await find<Station>(name)).within(5min));
       } catch (const Error& error) {
         if (name != "/guest") throw;
       }
@@ -189,9 +189,9 @@ class Run {
   Run(Self& self, const Plan& plan, const Tickets& tickets) : self_(self), plan_(plan), tickets_(tickets) {}
 
   Task<> check() {
-    middle_ = (co_await self_.find<Station>("/middle")).within(30s);
-    sink_ = (co_await self_.find<Station>("/sink")).within(30s);
-    sleeper_ = (co_await self_.find<Station>("/sleeper")).within(30s);
+    middle_ = (co_await self_.find<Station>("/middle")).within(5min);
+    sink_ = (co_await self_.find<Station>("/sink")).within(5min);
+    sleeper_ = (co_await self_.find<Station>("/sleeper")).within(5min);
     if (!plan_.images.empty()) self_.spawn(upgradeAll());
     for (std::uint32_t number = 1; number <= plan_.messages || upgraded_ < plan_.images.size(); ++number) {
       if (number > kMost / 2 && number > plan_.messages) break;

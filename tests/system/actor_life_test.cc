@@ -135,7 +135,7 @@ TEST_F(ActorLife, KnowsItself) {
   };
   runApp([](troupe::App& app) { app.supervisor("group").child<Known>("known"); },
          [](Self& self) -> Task<> {
-           auto known = (co_await self.find<Puppet>("/group/known")).within(30s);
+           auto known = (co_await self.find<Puppet>("/group/known")).within(5min);
            EXPECT_EQ((co_await known.who())->getGeneration(), 1u);
            co_await known.die("kill");
            EXPECT_EQ((co_await known.who())->getGeneration(), 2u);
@@ -164,7 +164,7 @@ TEST_F(ActorLife, ItsNextMessageWaitsWhileAHandlerDoesAndItsTimersGoOn) {
     int handled_ = 0;
   };
   runApp(only<Busy>, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     auto nap = a.nap(0);
     auto echo = a.echo("");
     co_await nap;
@@ -187,7 +187,7 @@ class Both final : public QuietPuppet<Both> {
 
 TEST_F(ActorLife, OneThatIsReentrantHandlesMessagesMeanwhile) {
   runApp(only<Both>, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     std::vector<troupe::Call<Puppet::NapResults>> naps;
     for (int i = 0; i < 300; ++i) naps.push_back(a.nap(0));
     co_await a.note("go on");
@@ -262,7 +262,7 @@ TEST_F(ActorLife, AStopWaitsForTheTurnAtHand) {
     }
   };
   runApp(only<Napping>, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     auto nap = a.nap(100);
     co_await until(self, "its turn", [] { return board().count("napping") == 1; });
     co_await root().stop("a");
@@ -280,7 +280,7 @@ TEST_F(ActorLife, OneThatStopsItselfAnswersTheCallInHandFirst) {
     }
   };
   runApp(only<Leaving>, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     EXPECT_EQ((co_await a.nap(0))->getHandled(), 3u);
     co_await becomesState(self, root(), "a", troupe::ChildState::stopped);
   });
@@ -288,7 +288,7 @@ TEST_F(ActorLife, OneThatStopsItselfAnswersTheCallInHandFirst) {
 
 TEST_F(ActorLife, MessagesThatComeDuringAStopWaitForTheNextProcess) {
   runApp(only<PuppetActor>, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     co_await a.who();
     co_await root().stop("a");
     for (int i = 0; i < 100; ++i) co_await a.note("kept");
@@ -314,16 +314,16 @@ TEST_F(ActorLife, OneThatHangsIsKilledByItsWatchdog) {
   const Ended ended = runApp(
       [](troupe::App& app) {
         app.supervise({.maxRestarts = 10});
-        app.child<PuppetActor>("a", {.watchdog = 1s}).child<PuppetActor>("b", {.watchdog = 2s});
+        app.child<PuppetActor>("a", {.watchdog = 3s}).child<PuppetActor>("b", {.watchdog = 5s});
       },
       [](Self& self) -> Task<> {
-        auto a = (co_await self.find<Puppet>("a")).within(30s);
-        auto b = (co_await self.find<Puppet>("b")).within(30s);
+        auto a = (co_await self.find<Puppet>("a")).within(5min);
+        auto b = (co_await self.find<Puppet>("b")).within(5min);
         const Error error = co_await errorOf(a.hang());
         EXPECT_EQ(error.kind(), ErrorKind::crashed);
         EXPECT_EQ(error.exitReason().kind, ExitKind::hung);
         EXPECT_EQ((co_await a.who())->getGeneration(), 2u);
-        co_await b.nap(2500);
+        co_await b.nap(6000);
         EXPECT_EQ((co_await b.who())->getGeneration(), 1u) << "one that only waits is well";
       });
   EXPECT_NE(ended.err.find("\"a\" ended: "), std::string::npos);
@@ -344,7 +344,7 @@ TEST_F(ActorLife, OneThatWorksOnManyMessagesAnswersItsWatchdogBetweenThem) {
   static constexpr unsigned kNotes = 120;
   runApp([](troupe::App& app) { app.child<Plodder>("a", {.watchdog = 4s}); },
          [](Self& self) -> Task<> {
-           auto a = (co_await self.find<Puppet>("a")).within(60s);
+           auto a = (co_await self.find<Puppet>("a")).within(5min);
            const auto before = (co_await a.who())->getPid();
            for (unsigned i = 0; i < kNotes; ++i) co_await a.note("done");
            EXPECT_EQ((co_await a.who())->getPid(), before);

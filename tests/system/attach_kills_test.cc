@@ -67,7 +67,7 @@ TEST_F(AttachKillsTest, AClientThatIsKilledAtAnyMomentLeavesNothing) {
 TEST_F(AttachKillsTest, WhileActorsAreKilledEveryCallEnds) {
   const auto depot = openDepot();
   const auto client = Client::attach("depot");
-  const auto a = client.find<Puppet>("/a").within(60s);
+  const auto a = client.find<Puppet>("/a").within(5min);
   const unsigned kills = mostKills(kKills);
   unsigned answered = 0;
   Footprint before;
@@ -99,7 +99,7 @@ TEST_F(AttachKillsTest, TheDeathOfItsSessionCostsOneClient) {
 
   ::kill(pidOf(first), SIGKILL);
 
-  expectError(failureOf([&] { a.within(60s).echo("hello"); }), ErrorKind::gone, "has closed the connection");
+  expectError(failureOf([&] { a.within(5min).echo("hello"); }), ErrorKind::gone, "has closed the connection");
   EXPECT_EQ(echoOf(two.find<Puppet>("/a"), "hello"), "hello");
 }
 
@@ -110,7 +110,7 @@ TEST_F(AttachKillsTest, WhereAllAreRestartedWhileItAttachesTheConnectionIsClosed
     const auto a = actors()["/a"];
     if (a["pid"].number() > 0) ::kill(static_cast<pid_t>(a["pid"].number()), SIGKILL);
     try {
-      Client::attach("depot").find<Puppet>("/a");
+      Client::attach("depot", {.within = 5min}).find<Puppet>("/a");
     } catch (const troupe::Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::gone) << error.message();
     }

@@ -77,7 +77,7 @@ TEST_F(AttachTest, WhoStopsForGoodIsGone) {
   EXPECT_EQ(echoOf(c, "hello"), "hello");
   EXPECT_EQ(troupeSays({"stop", "depot", "/s/c"}).code, 0);
 
-  const auto error = failureOf([&] { c.within(60s).echo("hello"); });
+  const auto error = failureOf([&] { c.within(5min).echo("hello"); });
 
   expectError(error, ErrorKind::gone, "Puppet.echo of /s/c");
 }
@@ -92,7 +92,7 @@ TEST_F(AttachTest, ADeadAppAndNoAppAreErrorsThatSaySo) {
   depot->waitForEnd();
   depot->leftovers();
 
-  expectError(failureOf([&] { a.within(60s).echo("hello"); }), ErrorKind::gone, "has ended");
+  expectError(failureOf([&] { a.within(5min).echo("hello"); }), ErrorKind::gone, "has ended");
   expectError(failureOf([&] { a.note("hello"); }), ErrorKind::gone, "has ended");
 }
 
@@ -141,7 +141,7 @@ TEST_F(AttachTest, ACastWaitsUntilThereIsRoomForIt) {
 
   expectError(error, ErrorKind::timedOut, "casting Puppet.note of /a");
   EXPECT_LT(sent, 1000U);
-  EXPECT_EQ(a.within(60s).who()->getHandled(), sent + 2) << "the one that waited was not lost";
+  EXPECT_EQ(a.within(5min).who()->getHandled(), sent + 2) << "the one that waited was not lost";
 }
 
 namespace {
@@ -181,7 +181,7 @@ TEST_F(AttachTest, CastsThatFindNoRoomHoldUpNobodyElse) {
 TEST_F(AttachTest, LargeMessagesGoBothWaysAndOneThatIsTooLargeIsRefused) {
   const auto depot = openDepot();
   const auto client = Client::attach("depot");
-  const auto a = client.find<Puppet>("/a").within(60s);
+  const auto a = client.find<Puppet>("/a").within(5min);
   const std::string large(3 * kMiB + 5, 'x');
 
   EXPECT_EQ(echoOf(a, large), large);

@@ -36,7 +36,7 @@ TEST_F(ClientTest, PsShowsEveryActorOfTheAppWithWhatItUses) {
 }
 
 TEST_F(ClientTest, PsKnowsTheStatesOfAllChildrenOfACrowdedSupervisor) {
-  const auto shop = openShop("crowded", {}, 4 * kPatience);  // a thousand starts
+  const auto shop = openShop("crowded");
   EXPECT_NE(shop->output().find("crowd of " + std::to_string(kCrowd) + "\n"), std::string::npos)
       << shop->output();
   unsigned stopped = 0;

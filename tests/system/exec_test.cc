@@ -129,8 +129,8 @@ class Exec : public AppTest {
 
 TEST_F(Exec, GivesAChildAFreshImageAndItsArguments) {
   run("plain", [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
-    auto b = (co_await self.find<Puppet>("b")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
+    auto b = (co_await self.find<Puppet>("b")).within(5min);
     EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "fresh given 42 ");
     EXPECT_STREQ((co_await b.echo(""))->getText().cStr(), "forked given 43 ");
     const int before = (co_await a.who())->getPid();
@@ -152,7 +152,7 @@ TEST_F(Exec, GivesAChildAFreshImageAndItsArguments) {
 TEST_F(Exec, WorksBelowSupervisorsAndForTemplatesAndPools) {
   run("deep", [](Self& self) -> Task<> {
     const SupervisorRef group("/group");
-    auto a = (co_await self.find<Puppet>("/group/a")).within(30s);
+    auto a = (co_await self.find<Puppet>("/group/a")).within(5min);
     EXPECT_STREQ((co_await a.echo(""))->getText().cStr(), "fresh none 0 ");
     auto listener = troupe::net::listen("127.0.0.1:0");
     auto near = co_await troupe::net::connect(listener.address());
@@ -167,7 +167,7 @@ TEST_F(Exec, WorksBelowSupervisorsAndForTemplatesAndPools) {
     const auto other = co_await group.start("f", "text", 5);
     EXPECT_STREQ((co_await other.ref<Puppet>().echo(""))->getText().cStr(), "fresh text 5 ");
 
-    auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+    auto pool = (co_await self.find<Puppet>("pool")).within(5min);
     EXPECT_STREQ((co_await pool.echo(""))->getText().cStr(), "fresh worker 1 ");
     const Error error = co_await errorOf(pool.crash("kill"));
     EXPECT_EQ(error.kind(), ErrorKind::crashed);
@@ -192,7 +192,7 @@ TEST_F(Exec, GivesEachListenerToWhomItWasGiven) {
   run("listening", [](Self& self) -> Task<> {
     EXPECT_EQ(co_await readAll(socketPath("first")), "forked");
     EXPECT_EQ(co_await readAll(socketPath("second")), "fresh");
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     co_await a.die("kill");
     EXPECT_EQ(co_await readAll(socketPath("second")), "fresh") << "it stays open meanwhile";
   });

@@ -89,7 +89,7 @@ struct Visit {
 // Starts one, asks who it is, and stops it.
 inline Task<Visit> visit(std::string name, bool shouts = false) {
   const StartedChild started = co_await group().start("guest", name, shouts);
-  auto guest = started.ref<Puppet>().within(60s);
+  auto guest = started.ref<Puppet>().within(5min);
   const auto who = co_await guest.who();
   // An instance is new, whoever its process was.
   EXPECT_EQ(who->getHandled(), 1U);

@@ -35,7 +35,7 @@ TEST_F(InstanceKills, AreKilledAtRandomAndNothingIsLeft) {
             continue;
           }
           const StartedChild started = co_await group().start("guest", name, false);
-          auto guest = started.ref<Puppet>().within(60s);
+          auto guest = started.ref<Puppet>().within(5min);
           const std::string said = co_await textOf(guest.echo("name"));
           EXPECT_EQ(said, name);
           guest.leave(static_cast<std::uint16_t>(ExitKind::normal), 0, "");

@@ -248,7 +248,7 @@ TEST_F(Instances, ThatEndLoseNoCast) {
       for (unsigned i = 0; i < kRounds; ++i) {
         const StartedChild started = co_await group().start("guest", "cast to", false);
         // One that has sent nothing yet has an end all the same.
-        auto guest = started.ref<Puppet>().within(60s);
+        auto guest = started.ref<Puppet>().within(5min);
         if (random() % 2 == 0) guest = co_await self.find<Puppet>("/group/" + started.id);
         self.spawn(stopIt(started.id));
         co_await self.sleepFor(std::chrono::microseconds(random() % 400));
@@ -297,7 +297,7 @@ TEST_F(Instances, EndInOrderWhateverBecomesOfTheirProcess) {
   runApp(with({.restart = Restart::transient}), [](Self& self) -> Task<> {
     for (const bool upgraded : {true, false}) {
       const StartedChild started = co_await group().start("guest", "upgraded", false);
-      auto guest = started.ref<Puppet>().within(60s);
+      auto guest = started.ref<Puppet>().within(5min);
       if (upgraded) co_await group().upgrade(started.id, ownProgram());
       auto monitor = self.monitor(guest);
       if (!upgraded) self.spawn(tryToUpgrade(started.id, "/bin/cat"));
@@ -323,7 +323,7 @@ TEST_F(Instances, RestWhileTheirSupervisorIsHeldUpAndWatchesThem) {
     const pid_t supervisor = above.at("group");
     for (int i = 0; i < 4; ++i) {
       const StartedChild started = co_await group().start("guest", "watched", false);
-      auto guest = started.ref<Puppet>().within(60s);
+      auto guest = started.ref<Puppet>().within(5min);
       co_await guest.who();
       auto nap = guest.nap(150);
       guest.leave(static_cast<std::uint16_t>(ExitKind::normal), 0, "");
@@ -345,7 +345,7 @@ TEST_F(Instances, RestAlsoWhereTheirSupervisorDoesNotReadForAWhile) {
     const pid_t supervisor = above.at("group");
     for (unsigned asks = 265; asks < 290; ++asks) {
       const StartedChild started = co_await group().start("guest", "asks", false);
-      auto guest = started.ref<Puppet>().within(60s);
+      auto guest = started.ref<Puppet>().within(5min);
       auto monitor = self.monitor(guest);
       co_await guest.who();
       kill(supervisor, SIGSTOP);
@@ -375,7 +375,7 @@ TEST_F(Instances, DoNotWaitForTheCommandsOfThoseBefore) {
           const StartedChild started = co_await group().start("reader");
           EXPECT_TRUE(process == 0 || process == started.pid);
           process = started.pid;
-          last = started.ref<Greeter>().within(60s);
+          last = started.ref<Greeter>().within(5min);
           const auto seen = co_await last->greet("pid");
           EXPECT_EQ(seen->getGreeting(), std::to_string(pid).c_str());
           if (i == 0) co_await group().stop(started.id);

@@ -138,7 +138,7 @@ class LargeMessages : public AppTest {};
 TEST_F(LargeMessages, AreCalledAndRepliedWith) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs"); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            for (const std::size_t bytes : {std::size_t{3000}, std::size_t{4000}, std::size_t{5000},
                                            std::size_t{100'000}, kMiB, 64 * kMiB}) {
              const auto seed = static_cast<std::uint32_t>(bytes % 99);
@@ -154,7 +154,7 @@ TEST_F(LargeMessages, AreCalledAndRepliedWith) {
 TEST_F(LargeMessages, AreCastInOrderWithSmallOnes) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs"); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            for (std::uint32_t i = 0; i < 90; ++i)
              co_await blobs.keep(filled(i % 3 == 0 ? 10 : i * 10'000, i));
            co_await blobs.keep(filled(64 * kMiB, 90));
@@ -167,7 +167,7 @@ TEST_F(LargeMessages, AreCastInOrderWithSmallOnes) {
 TEST_F(LargeMessages, TakeNoMoreMemoryThanTheOnesThatAreUnread) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs"); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            const auto rootBefore = memoryOf(::getppid()).anonymousKiB;
            for (std::uint32_t i = 0; i < 500; ++i) {
              EXPECT_TRUE((co_await blobs.check(filled(kMiB, i)))->getRight());
@@ -186,8 +186,8 @@ TEST_F(LargeMessages, AboveTheLimitAreRefusedByNameAndSize) {
         app.child<BlobActor>("small", {.maxMessageBytes = 0});
       },
       [](Self& self) -> Task<> {
-        auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
-        auto small = (co_await self.find<Blobs>("small")).within(30s);
+        auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
+        auto small = (co_await self.find<Blobs>("small")).within(5min);
         EXPECT_EQ((co_await blobs.make(kMiB, 1))->getData().size(), kMiB);
         const Error large = co_await errorOf(blobs.make(kMiB + 5000, 1));
         EXPECT_EQ(large.kind(), ErrorKind::invalid);
@@ -212,7 +212,7 @@ TEST_F(LargeMessages, AboveTheLimitAreRefusedByNameAndSize) {
 TEST_F(LargeMessages, ThatNobodyReadsAreRefusedInTheEnd) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs"); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            auto nap = blobs.nap(1000);
            int placed = 0;
            std::string refused;
@@ -237,7 +237,7 @@ TEST_F(LargeMessages, ThatNobodyReadsAreRefusedInTheEnd) {
 TEST_F(LargeMessages, OutliveTheirReceiver) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs", {.restart = Restart::permanent}); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            // 100 and above kill it.
            for (std::uint32_t i = 0; i < 20; ++i) co_await blobs.keep(filled(kMiB, i == 10 ? 100 : i));
            co_await becomesRight(self, 19);
@@ -252,7 +252,7 @@ TEST_F(LargeMessages, OutliveTheirReceiver) {
 TEST_F(LargeMessages, ToAReceiverThatHasGoneForGoodAreFreed) {
   runApp([](troupe::App& app) { app.child<BlobActor>("blobs", {.restart = Restart::temporary}); },
          [](Self& self) -> Task<> {
-           auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+           auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
            for (std::uint32_t i = 0; i < 20; ++i) co_await blobs.keep(filled(kMiB, i == 3 ? 100 : i));
            co_await becomesEmpty(self);
            EXPECT_EQ(Board::shared().notesAfter("right "), numbers(3));
@@ -267,11 +267,11 @@ TEST_F(LargeMessages, OutliveTheirSender) {
         app.child<BlobActor>("never", {.restart = Restart::temporary});
       },
       [](Self& self) -> Task<> {
-        auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+        auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
         int handled = 0;
         for (const char* name : {"again", "never"}) {
           auto nap = blobs.nap(300);
-          auto sender = (co_await self.find<Blobs>(name)).within(30s);
+          auto sender = (co_await self.find<Blobs>(name)).within(5min);
           co_await sender.send(blobs, kMiB, static_cast<std::uint32_t>(handled), 8, true);
           co_await nap;
           co_await becomesRight(self, handled += 8);
@@ -288,8 +288,8 @@ TEST_F(LargeMessages, AsRepliesToACallerThatDiesAreFreed) {
         app.child<BlobActor>("caller", {.restart = Restart::permanent});
       },
       [](Self& self) -> Task<> {
-        auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
-        auto caller = (co_await self.find<Blobs>("caller")).within(30s);
+        auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
+        auto caller = (co_await self.find<Blobs>("caller")).within(5min);
         co_await caller.fetch(blobs, 8 * kMiB);
         co_await until(self, "the reply has come", [] { return Board::shared().count("fetched") == 1; });
         co_await becomesEmpty(self);
@@ -306,9 +306,9 @@ TEST_F(LargeMessages, SurviveAnyKillAndLeaveNothing) {
         app.child<BlobActor>("other", {.onCrash = troupe::OnCrash::retry(100)});
       },
       [](Self& self) -> Task<> {
-        auto receiver = (co_await self.find<Blobs>("receiver")).within(30s);
-        auto sender = (co_await self.find<Blobs>("sender")).within(30s);
-        auto other = (co_await self.find<Blobs>("other")).within(30s);
+        auto receiver = (co_await self.find<Blobs>("receiver")).within(5min);
+        auto sender = (co_await self.find<Blobs>("sender")).within(5min);
+        auto other = (co_await self.find<Blobs>("other")).within(5min);
         std::uint32_t random = 20260101;
         for (int round = 0; round < 120; ++round) {
           random = random * 1664525U + 1013904223U;
@@ -340,7 +340,7 @@ TEST_F(LargeMessages, SurviveAnyKillAndLeaveNothing) {
 TEST_F(LargeMessages, ThatLieAboutTheirBodiesAreDroppedAndHarmNothing) {
   const Ended ended = runApp([](troupe::App& app) { app.child<BlobActor>("blobs"); },
                              [](Self& self) -> Task<> {
-                               auto blobs = (co_await self.find<Blobs>("blobs")).within(30s);
+                               auto blobs = (co_await self.find<Blobs>("blobs")).within(5min);
                                auto& arena = *troupe::actor::ActorProcess::current().arena().open();
                                const int before = (co_await pidsOf(SupervisorRef("/"))).at("blobs");
                                for (int lie = 0; lie < 8; ++lie) {
@@ -372,7 +372,7 @@ TEST_F(LargeMessages, ThatLieAboutTheirBodiesAreDroppedAndHarmNothing) {
 TEST_F(LargeMessages, GoThroughAPool) {
   runApp([](troupe::App& app) { app.pool<BlobActor>("pool", {.size = 3}); },
          [](Self& self) -> Task<> {
-           auto pool = (co_await self.find<Blobs>("pool")).within(30s);
+           auto pool = (co_await self.find<Blobs>("pool")).within(5min);
            for (std::uint32_t i = 0; i < 30; ++i)
              EXPECT_TRUE((co_await pool.check(filled(kMiB, i)))->getRight());
            for (std::uint32_t i = 0; i < 30; ++i) co_await pool.keep(filled(kMiB, i));

@@ -53,7 +53,7 @@ Task<Error> startUntilNoMore(SupervisorRef s, std::vector<StartedChild>& started
 
 Task<> expectAllServe(const std::vector<StartedChild>& started, Ref<Puppet> a) {
   for (const auto& each : started) {
-    const auto who = co_await each.ref<Puppet>().within(30s).who();
+    const auto who = co_await each.ref<Puppet>().within(5min).who();
     EXPECT_EQ(who->getPid(), each.pid);
   }
   EXPECT_STREQ((co_await a.echo("alive"))->getText().cStr(), "alive");
@@ -77,7 +77,7 @@ TEST_F(Limits, OfDescriptorsAreAClearErrorAndHarmNothingElse) {
         withTemplates,
         [supervisor](Self& self) -> Task<> {
           const SupervisorRef s(supervisor);
-          auto a = (co_await self.find<Puppet>("a")).within(30s);
+          auto a = (co_await self.find<Puppet>("a")).within(5min);
           std::vector<StartedChild> started;
           const Error error = co_await startUntilNoMore(s, started);
           EXPECT_EQ(error.kind(), ErrorKind::crashed) << error.what();
@@ -107,7 +107,7 @@ TEST_F(Limits, OfDescriptorsDoNotKeepACrashedChildDown) {
   runApp(
       withTemplates,
       [](Self& self) -> Task<> {
-        auto a = (co_await self.find<Puppet>("a")).within(30s);
+        auto a = (co_await self.find<Puppet>("a")).within(5min);
         std::vector<StartedChild> started;
         static_cast<void>(co_await startUntilNoMore(SupervisorRef("/"), started));
         static_cast<void>(co_await errorOf(a.crash("kill")));
@@ -123,7 +123,7 @@ TEST_F(Limits, OfDescriptorsOfAnActorFailItsNewAcquaintancesOnly) {
       auto known = co_await find<Puppet>("known");
       const Ref<Puppet> other = in.getTo();
       // Sanitizers need a descriptor when they see a class for the first time: so all of it is done once before.
-      const Ref<Puppet> patient = other.within(20s);
+      const Ref<Puppet> patient = other.within(5min);
       co_await known.echo("before");
       static_cast<void>(
           co_await errorOf([](Poor& self) -> Task<> { co_await self.find<Puppet>("nobody"); }(*this)));
@@ -159,7 +159,7 @@ TEST_F(Limits, OfDescriptorsOfAnActorFailItsNewAcquaintancesOnly) {
         app.child<PuppetActor>("known").child<PuppetActor>("other").child<Poor>("poor");
       },
       [](Self& self) -> Task<> {
-        auto poor = (co_await self.find<Puppet>("poor")).within(50s);
+        auto poor = (co_await self.find<Puppet>("poor")).within(5min);
         auto other = co_await self.find<Puppet>("other");
         EXPECT_STREQ((co_await poor.relay(other, "", 0))->getText().cStr(), "done");
       });
@@ -171,7 +171,7 @@ TEST_F(Limits, OfProcessesAreAClearErrorAndHarmNothingElse) {
       withTemplates,
       [](Self& self) -> Task<> {
         const SupervisorRef s("/group");
-        auto a = (co_await self.find<Puppet>("a")).within(30s);
+        auto a = (co_await self.find<Puppet>("a")).within(5min);
         std::vector<StartedChild> started;
         const Error error = co_await startUntilNoMore(s, started);
         EXPECT_EQ(error.exitReason().kind, ExitKind::notStarted);
@@ -206,7 +206,7 @@ TEST_F(Limits, OfPipesOnlyCostSpeed) {
         for (const char* name : {"a", "b"}) {
           auto puppet = co_await self.find<Puppet>(name);
           for (int i = 0; i < 1000; ++i) co_await puppet.note("");
-          EXPECT_STREQ((co_await puppet.within(30s).echo("served"))->getText().cStr(), "served");
+          EXPECT_STREQ((co_await puppet.within(5min).echo("served"))->getText().cStr(), "served");
         }
       });
 }

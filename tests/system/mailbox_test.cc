@@ -71,7 +71,7 @@ class Mailboxes : public AppTest {};
 TEST_F(Mailboxes, ThatAreFullRefuseACastThatIsNotAwaited) {
   runApp([](troupe::App& app) { app.child<Counter>("counter"); },
          [](Self& self) -> Task<> {
-           auto counter = (co_await self.find<Puppet>("counter")).within(30s);
+           auto counter = (co_await self.find<Puppet>("counter")).within(5min);
            auto nap = counter.nap(300);
            int placed = 0;
            std::string refused;
@@ -97,7 +97,7 @@ TEST_F(Mailboxes, ThatAreFullRefuseACastThatIsNotAwaited) {
 TEST_F(Mailboxes, ThatAreFullMakeACastWaitThatIsAwaited) {
   runApp([](troupe::App& app) { app.child<Counter>("counter"); },
          [](Self& self) -> Task<> {
-           auto counter = (co_await self.find<Puppet>("counter")).within(30s);
+           auto counter = (co_await self.find<Puppet>("counter")).within(5min);
            const auto before = std::chrono::steady_clock::now();
            auto nap = counter.nap(300);
            co_await castNumbers(counter, "main", 20'000);
@@ -115,7 +115,7 @@ TEST_F(Mailboxes, OfASlowReceiverLoseNothingOfManySenders) {
           app.child<Caster>("c" + std::to_string(i), {.restart = Restart::temporary}, 2000);
       },
       [](Self& self) -> Task<> {
-        auto counter = (co_await self.find<Puppet>("counter")).within(30s);
+        auto counter = (co_await self.find<Puppet>("counter")).within(5min);
         std::uint32_t handled = 0;
         while (handled < 12'000) handled = (co_await counter.nap(5))->getHandled();
         EXPECT_EQ(handled, 12'000u);
@@ -138,7 +138,7 @@ TEST_F(Mailboxes, SurviveTheirActorsAndLoseOnlyWhatIsInHand) {
         app.child<Noting>("a");
       },
       [](Self& self) -> Task<> {
-        auto a = (co_await self.find<Puppet>("a")).within(30s);
+        auto a = (co_await self.find<Puppet>("a")).within(5min);
         for (int i = 1; i <= 5000; ++i) co_await a.note(std::to_string(i));
         co_await a.echo("the last");
         const auto notes = Board::shared().notes();
@@ -155,7 +155,7 @@ TEST_F(Mailboxes, SurviveTheirActorsAndLoseOnlyWhatIsInHand) {
 TEST_F(Mailboxes, OfStoppedActorsKeepTheirMessagesForThem) {
   runApp([](troupe::App& app) { app.child<Counter>("counter"); },
          [](Self& self) -> Task<> {
-           auto counter = (co_await self.find<Puppet>("counter")).within(30s);
+           auto counter = (co_await self.find<Puppet>("counter")).within(5min);
            co_await root().stop("counter");
            co_await castNumbers(counter, "main", 100);
            co_await root().restart("counter");
@@ -291,8 +291,8 @@ TEST_F(Mailboxes, AreNotDisturbedByGarbage) {
   const Ended ended =
       runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
              [](Self& self) -> Task<> {
-               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
-               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
+               auto victim = (co_await self.find<Puppet>("victim")).within(5min);
+               auto vandal = (co_await self.find<Puppet>("vandal")).within(5min);
                co_await vandal.lookUp("victim");
                for (const std::string& kind : garbage()) {
                  auto good = victim.echo("before " + kind);
@@ -317,8 +317,8 @@ TEST_F(Mailboxes, ReplyLanesAreNotDisturbedByGarbageEither) {
   const Ended ended =
       runApp([](troupe::App& app) { app.child<PuppetActor>("victim").child<Vandal>("vandal"); },
              [](Self& self) -> Task<> {
-               auto victim = (co_await self.find<Puppet>("victim")).within(30s);
-               auto vandal = (co_await self.find<Puppet>("vandal")).within(30s);
+               auto victim = (co_await self.find<Puppet>("victim")).within(5min);
+               auto vandal = (co_await self.find<Puppet>("vandal")).within(5min);
                co_await vandal.lookUp("victim");
                co_await vandal.nobody();
                for (const std::string& kind : garbage()) {

@@ -115,7 +115,7 @@ TEST_F(TapTest, GoesOnWithTheNextProcessOfTheActor) {
   ::kill(pidOf("/a"), SIGKILL);
 
   ASSERT_TRUE(looksOn(*looker, 2)) << looker->errors();
-  client.find<Puppet>("/a").within(60s).echo("again");
+  client.find<Puppet>("/a").within(5min).echo("again");
   EXPECT_TRUE(looker->waitForLine("again"));
 }
 
@@ -123,7 +123,7 @@ TEST_F(TapTest, ASlowOneHoldsNobodyUpAndIsToldWhatItHasMissed) {
   const auto depot = openDepot();
   const auto looker = tap("/a");
   const auto client = Client::attach("depot");
-  const auto a = client.find<Puppet>("/a").within(60s);
+  const auto a = client.find<Puppet>("/a").within(5min);
   looker->signal(SIGSTOP);
 
   for (int i = 0; i < 3000; ++i) a.note("a note that somebody is slow to read");

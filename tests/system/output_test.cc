@@ -52,7 +52,7 @@ void twoWriters(troupe::App& app) {
 
 Task<troupe::Ref<Puppet>> writer(Self& self, std::string path) {
   auto found = co_await self.find<Puppet>(path);
-  co_return found.within(50s);
+  co_return found.within(5min);
 }
 
 }  // namespace

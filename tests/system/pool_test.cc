@@ -30,7 +30,7 @@ class Pools : public AppTest {};
 TEST_F(Pools, AreFoundByTheirIdAndServedByAllWorkers) {
   runApp([](troupe::App& app) { app.pool<PuppetActor>("pool", {.size = 3}); },
          [](Self& self) -> Task<> {
-           auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+           auto pool = (co_await self.find<Puppet>("pool")).within(5min);
            EXPECT_EQ(pool.path(), "/pool");
            EXPECT_EQ(co_await orderOf(SupervisorRef("/pool")), "1 2 3");
            // Naps keep a worker busy, so that the others must take the rest.
@@ -48,7 +48,7 @@ TEST_F(Pools, AreFoundByTheirIdAndServedByAllWorkers) {
 TEST_F(Pools, LoseOnlyTheCallInHandWithAWorker) {
   runApp([](troupe::App& app) { app.pool<PuppetActor>("pool", {.size = 2, .maxRestarts = 100}); },
          [](Self& self) -> Task<> {
-           auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+           auto pool = (co_await self.find<Puppet>("pool")).within(5min);
            for (int round = 0; round < 10; ++round) {
              std::vector<troupe::Call<Puppet::EchoResults>> echoes;
              auto crash = pool.crash(round % 2 == 0 ? "kill" : "throw");
@@ -71,7 +71,7 @@ TEST_F(Pools, GoOnWithTheOthersWhileAWorkerIsDown) {
             {.size = 2, .maxRestarts = 100, .backOff = {.first = 500ms, .limit = 600ms, .jitter = 0}});
       },
       [](Self& self) -> Task<> {
-        auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+        auto pool = (co_await self.find<Puppet>("pool")).within(5min);
         const auto pids = co_await pidsOf(SupervisorRef("/pool"));
         kill(pids.at("1"), SIGKILL);
         co_await becomesDead(self, pids.at("1"));
@@ -88,7 +88,7 @@ TEST_F(Pools, KeepTheirMailboxWhenTheirSupervisorIsKilled) {
         app.pool<PuppetActor>("pool", {.size = 2});
       },
       [](Self& self) -> Task<> {
-        auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+        auto pool = (co_await self.find<Puppet>("pool")).within(5min);
         const auto before = co_await pidsOf(SupervisorRef("/pool"));
         kill((co_await pidsOf(SupervisorRef("/"))).at("pool"), SIGKILL);
         for (int i = 0; i < 500; ++i) co_await pool.note("kept");
@@ -107,7 +107,7 @@ TEST_F(Pools, GiveUpLikeAnySupervisor) {
         app.pool<PuppetActor>("pool", {.size = 2, .maxRestarts = 1, .within = 1h});
       },
       [](Self& self) -> Task<> {
-        auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+        auto pool = (co_await self.find<Puppet>("pool")).within(5min);
         const int before = (co_await pidsOf(SupervisorRef("/"))).at("pool");
         const auto workers = co_await pidsOf(SupervisorRef("/pool"));
         for (const auto& [id, pid] : workers) kill(pid, SIGKILL);
@@ -122,7 +122,7 @@ TEST_F(Pools, DoNotGiveUpWhateverTheirMessagesDo) {
   const Ended ended = runApp(
       [](troupe::App& app) { app.pool<PuppetActor>("pool", {.size = 2, .spares = 1, .maxRestarts = 0}); },
       [](Self& self) -> Task<> {
-        auto pool = (co_await self.find<Puppet>("pool")).within(30s);
+        auto pool = (co_await self.find<Puppet>("pool")).within(5min);
         for (int i = 0; i < 50; ++i) co_await pool.die(i % 2 == 0 ? "kill" : "throw");
         for (int i = 0; i < 10; ++i)
           EXPECT_EQ((co_await errorOf(pool.crash("segv"))).kind(), ErrorKind::crashed);

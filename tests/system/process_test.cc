@@ -231,7 +231,7 @@ TEST_F(Processes, DoNotGatherDescriptors) {
                 ::access(("/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd)).c_str(), F_OK) == 0;
           return open;
         };
-        auto a = (co_await self.find<Puppet>("a")).within(30s);
+        auto a = (co_await self.find<Puppet>("a")).within(5min);
         const auto round = [](Self& self, troupe::Ref<Puppet> a) -> Task<> {
           static_cast<void>(self);
           static_cast<void>(co_await errorOf(a.crash("kill")));
@@ -273,7 +273,7 @@ TEST_F(Processes, AreReapedAlsoWhenTheRootIsProcessNumberOne) {
         app.child<PuppetActor>("b");
         app.main([](Self& self) -> Task<> {
           EXPECT_EQ(::getppid(), 1);
-          auto b = (co_await self.find<Puppet>("b")).within(30s);
+          auto b = (co_await self.find<Puppet>("b")).within(5min);
           static_cast<void>(co_await errorOf(b.crash("kill")));
           const int group = (co_await pidsOf(SupervisorRef("/"))).at("group");
           kill(group, SIGKILL);

@@ -65,7 +65,7 @@ TEST_F(Refs, MayBeNullAndMayComeInLists) {
 
 TEST_F(Refs, StayGoodWhenTheirActorIsRestarted) {
   runApp(twoPuppets, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     int last = 0;
     for (std::uint32_t generation = 1; generation <= 10; ++generation) {
       const auto who = co_await a.who();
@@ -84,7 +84,7 @@ TEST_F(Refs, StayGoodWhenTheSupervisorsAboveAreKilled) {
         app.supervisor("one").supervisor("two").child<PuppetActor>("deep");
       },
       [](Self& self) -> Task<> {
-        auto deep = (co_await self.find<Puppet>("/one/two/deep")).within(30s);
+        auto deep = (co_await self.find<Puppet>("/one/two/deep")).within(5min);
         for (int round = 0; round < 3; ++round) {
           const int pid = (co_await deep.who())->getPid();
           const int one = (co_await pidsOf(root())).at("one");
@@ -166,7 +166,7 @@ class Monitors : public AppTest {};
 
 TEST_F(Monitors, TellEachEndWithItsReason) {
   runApp(twoPuppets, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     auto monitor = self.monitor(a);
     co_await a.die("kill");
     const auto first = co_await monitor.next();
@@ -187,7 +187,7 @@ TEST_F(Monitors, TellEachEndWithItsReason) {
 
 TEST_F(Monitors, LoseNoneBetweenTwoQuestions) {
   runApp(twoPuppets, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     auto monitor = self.monitor(a);
     for (int i = 0; i < 5; ++i) static_cast<void>(co_await errorOf(a.crash("kill")));
     for (std::uint32_t i = 1; i <= 5; ++i) EXPECT_EQ((co_await monitor.next()).generation, i);
@@ -228,7 +228,7 @@ TEST_F(Monitors, TellWhatHappensWhenASupervisorAboveIsKilled) {
         app.supervisor("group").child<PuppetActor>("a");
       },
       [](Self& self) -> Task<> {
-        auto a = (co_await self.find<Puppet>("/group/a")).within(30s);
+        auto a = (co_await self.find<Puppet>("/group/a")).within(5min);
         auto monitor = self.monitor(a);
         co_await a.who();
         kill((co_await pidsOf(root())).at("group"), SIGKILL);
@@ -241,7 +241,7 @@ TEST_F(Monitors, TellWhatHappensWhenASupervisorAboveIsKilled) {
 
 TEST_F(Monitors, ThatAreDroppedAreWithdrawn) {
   runApp(twoPuppets, [](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     for (int i = 0; i < 100; ++i) {
       auto monitor = self.monitor(a);
       static_cast<void>(monitor);

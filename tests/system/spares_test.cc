@@ -167,7 +167,7 @@ TEST_F(Spares, OfAPoolBecomeAnyOfItsWorkers) {
           EXPECT_EQ(co_await becomesRunning(self, pool, worker, before), spare);
           EXPECT_EQ(pathOf(spare), "/pool/" + worker);
         }
-        auto puppet = (co_await self.find<Puppet>("pool")).within(30s);
+        auto puppet = (co_await self.find<Puppet>("pool")).within(5min);
         EXPECT_EQ(co_await textOf(puppet.echo("hello")), "hello");
       });
 }
@@ -188,13 +188,13 @@ TEST_F(Spares, StartWithinTheTimeThatCountsFromTheirCall) {
       [](troupe::App& app) {
         app.supervise({.maxRestarts = 1000});
         const Script script{.init = [](unsigned attempt) { return attempt == 2 ? Does::hangs : Does::fine; }};
-        app.child<PuppetActor>("a", {.readyWithin = 300ms, .spares = 1}, script);
+        app.child<PuppetActor>("a", {.readyWithin = 3s, .spares = 1}, script);
       },
       [](Self& self) -> Task<> {
         const auto puppet = co_await puppetAt(self, "a");
         const pid_t spare = co_await spareOf(self, "/a");
         // It waits longer than an actor might take to start, and is not killed for it.
-        co_await self.sleepFor(400ms);
+        co_await self.sleepFor(3200ms);
         EXPECT_TRUE(isAlive(spare));
         EXPECT_NE(co_await successorOf(self, puppet), spare) << "that one was killed, as it was not ready";
         EXPECT_EQ(board().count("init /a"), 3U);

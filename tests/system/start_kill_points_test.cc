@@ -81,7 +81,7 @@ bool spareWaits(pid_t root) {
 }
 
 Task<> count(Self& self, std::string ticket, unsigned deaths) {
-  auto counter = (co_await self.find<chaos::Counter>("/group/counter")).within(60s);
+  auto counter = (co_await self.find<chaos::Counter>("/group/counter")).within(5min);
   const auto over = [&] {
     for (unsigned i = 0; i < deaths; ++i) {
       if (std::filesystem::exists(ticket + "." + std::to_string(i))) return false;

@@ -33,7 +33,7 @@ namespace {
 class Sender final : public QuietPuppet<Sender> {
  public:
   Task<> echo(EchoParams in, EchoResults out) {
-    auto other = (co_await find<Puppet>("/other")).within(30s);
+    auto other = (co_await find<Puppet>("/other")).within(5min);
     const std::string what = in.getText().cStr();
     if (what == "cast, then call") {
       co_await other.note("cast");

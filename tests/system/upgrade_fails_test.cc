@@ -107,7 +107,7 @@ void sayReady() {
 TEST_F(FailedUpgrade, OfTwoProcessesOfWhichTheOlderDiesAndTheNewerIsLateEndsNobodyElse) {
   const std::string newer = copy("waits");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto child = (co_await self.find<Puppet>("/group/child")).within(60s);
+    auto child = (co_await self.find<Puppet>("/group/child")).within(5min);
     const auto older = co_await pidOf(child);
     const auto before = (co_await childrenOf(SupervisorRef("/"))).at("group").pid;
     self.spawn(upgradeAndNote("child", newer));
@@ -122,7 +122,7 @@ TEST_F(FailedUpgrade, OfTwoProcessesOfWhichTheOlderDiesAndTheNewerIsLateEndsNobo
 TEST_F(FailedUpgrade, OfOneThatWatchesLeavesItTheEndsOfThoseItWatches) {
   const std::string newer = copy("throws");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto other = (co_await self.find<Puppet>("/group/other")).within(60s);
+    auto other = (co_await self.find<Puppet>("/group/other")).within(5min);
     co_await until(self, "the watch", [] { return board().count("watching") == 1; });
     co_await errorOf(group().upgrade("watcher", newer));
     co_await errorOf(other.crash("kill"));
@@ -136,7 +136,7 @@ TEST_F(FailedUpgrade, OfOneThatWatchesLeavesItTheEndsOfThoseItWatches) {
 TEST_F(FailedUpgrade, OfOneThatCannotTakeItsOwnBackEndsIt) {
   const std::string newer = copy("throws");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto child = (co_await self.find<Puppet>("/group/child")).within(20s);
+    auto child = (co_await self.find<Puppet>("/group/child")).within(5min);
     const auto before = co_await pidOf(child);
     co_await child.note("");
     co_await errorOf(group().upgrade("child", newer));
@@ -147,7 +147,7 @@ TEST_F(FailedUpgrade, OfOneThatCannotTakeItsOwnBackEndsIt) {
 TEST_F(FailedUpgrade, IsNotWhatOneMakesOfItThatSaysItIsReadyTooSoon) {
   const std::string newer = copy("eager");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto child = (co_await self.find<Puppet>("/group/child")).within(60s);
+    auto child = (co_await self.find<Puppet>("/group/child")).within(5min);
     const auto before = (co_await childrenOf(SupervisorRef("/"))).at("group").pid;
     co_await group().upgrade("child", newer);
     EXPECT_STREQ((co_await child.echo(""))->getText().cStr(), "eager");

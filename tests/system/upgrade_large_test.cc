@@ -63,7 +63,7 @@ class Pump final : public troupe::Actor<Pump, Station> {
  public:
   Task<> init() {
     if (imageName() == "init-throws") throw std::runtime_error("a newer failure");
-    well_ = (co_await find<Station>("/well")).within(60s);
+    well_ = (co_await find<Station>("/well")).within(5min);
   }
   Task<> run() {
     spawn(call());

@@ -157,7 +157,7 @@ Task<> becomesIdle(Self& self, std::string path, pid_t parent, pid_t notThis = 0
 // /group/b has let go of what it had, and while the root does not get round to giving that to its successor, one of the two is
 // killed.
 Task<> killWhileNobodyHasIt(Self& self, std::string image, bool killTheOlder) {
-  auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+  auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
   const pid_t root = ::getppid(), older = (co_await b.who())->getPid();
   self.spawn(noteEnds(self.monitor(b)));
   auto hang = b.hang();
@@ -209,7 +209,7 @@ class Upgrade : public AppTest {
 TEST_F(Upgrade, KeepsStateMailboxAndAddress) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     for (int i = 0; i < 10; ++i) co_await a.note("");
     const auto before = (co_await a.who())->getPid();
     const auto started = co_await root().upgrade("a", newer);
@@ -224,7 +224,7 @@ TEST_F(Upgrade, KeepsStateMailboxAndAddress) {
 TEST_F(Upgrade, WaitsForTheTurnAtHand) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(60s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     auto nap = a.nap(300);
     co_await until(self, "its turn", [] { return board().count("napping") == 1; });
     co_await root().upgrade("a", newer);
@@ -236,7 +236,7 @@ TEST_F(Upgrade, WaitsForTheTurnAtHand) {
 TEST_F(Upgrade, OfOneWhoseTurnOutlastsTheTimeToBeReadySaysThatTheOlderProcessWasLate) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto hurried = (co_await self.find<Puppet>("/group/hurried")).within(60s);
+    auto hurried = (co_await self.find<Puppet>("/group/hurried")).within(5min);
     const auto pid = (co_await hurried.who())->getPid();
     auto hang = hurried.hang();
     co_await until(self, "its turn", [] { return board().count("hanging") == 1; });
@@ -254,7 +254,7 @@ TEST_F(Upgrade, OfOneWhoseTurnOutlastsTheTimeToBeReadySaysThatTheOlderProcessWas
 TEST_F(Upgrade, ThatFailsLeavesTheOlderProcessAtWork) {
   const std::string throws = copy("init-throws"), dies = copy("main-dies");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(30s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     co_await a.echo("");
     const auto pid = (co_await a.who())->getPid();
     for (const std::string& image : {throws, dies, std::string("/no/such/program")}) {
@@ -275,7 +275,7 @@ TEST_F(Upgrade, ThatDiesOnceTheOlderOneHasLetGoIsNoEndOfTheActor) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
     co_await killWhileNobodyHasIt(self, newer, false);
-    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
     co_await errorOf(b.crash("kill"));
     co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 1; });
     EXPECT_EQ((co_await b.echo(""))->getText().cStr(), version()) << "it was not upgraded";
@@ -288,7 +288,7 @@ TEST_F(Upgrade, WhoseOlderProcessDiesOnceItHasLetGoTellsOfThatEndOnce) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
     co_await killWhileNobodyHasIt(self, newer, true);
-    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
     EXPECT_EQ(board().count("ended: killed by SIGKILL"), 1u);
     co_await errorOf(b.crash("kill"));
     co_await until(self, "its end", [] { return board().count("ended: killed by SIGKILL") == 2; });
@@ -300,7 +300,7 @@ TEST_F(Upgrade, WhoseOlderProcessDiesOnceItHasLetGoTellsOfThatEndOnce) {
 TEST_F(Upgrade, OutlivesItsSupervisor) {
   const std::string first = copy("migrates"), second = copy("second-migrates");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
     std::uint32_t handled = 0;
     for (const std::string& image : {first, second}) {
       co_await b.note("");
@@ -319,7 +319,7 @@ TEST_F(Upgrade, OutlivesItsSupervisor) {
 TEST_F(Upgrade, HasHappenedOnceTheNewerProcessIsReadyWhoeverHasHeardOfThat) {
   const std::string newer = copy("waits-migrates");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
     co_await b.note("");
     const auto group = (co_await childrenOf(root())).at("group").pid;
     self.spawn(upgradeAndNote(SupervisorRef("/group"), "b", newer));
@@ -340,7 +340,7 @@ TEST_F(Upgrade, HasHappenedOnceTheNewerProcessIsReadyWhoeverHasHeardOfThat) {
 TEST_F(Upgrade, HasNotHappenedBeforeTheNewerProcessIsReady) {
   const std::string newer = copy("waits-migrates");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto b = (co_await self.find<Puppet>("/group/b")).within(60s);
+    auto b = (co_await self.find<Puppet>("/group/b")).within(5min);
     co_await b.note("");
     const auto group = (co_await childrenOf(root())).at("group").pid;
     self.spawn(upgradeAndNote(SupervisorRef("/group"), "b", newer));
@@ -355,7 +355,7 @@ TEST_F(Upgrade, HasNotHappenedBeforeTheNewerProcessIsReady) {
 TEST_F(Upgrade, NeedsTheFileNoMoreOnceItHasHappened) {
   const std::string newer = copy("newer");
   runApp(tree, [&](Self& self) -> Task<> {
-    auto a = (co_await self.find<Puppet>("a")).within(60s);
+    auto a = (co_await self.find<Puppet>("a")).within(5min);
     co_await root().upgrade("a", newer);
     std::filesystem::remove(newer);
     std::ofstream(newer) << "no program";
@@ -388,7 +388,7 @@ TEST_F(Upgrade, UnderLoadIsNoticedByNobody) {
     tree(app);
     board().note("port " + std::to_string(echoPort));
     app.main([&](Self& self) -> Task<> {
-      auto a = (co_await self.find<Puppet>("a")).within(60s);
+      auto a = (co_await self.find<Puppet>("a")).within(5min);
       std::int64_t calls = 0;
       for (const std::string& image : images) {
         for (const char* child : {"a", "echo"}) {
