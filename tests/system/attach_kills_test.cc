@@ -14,9 +14,12 @@ constexpr unsigned kKills = 1000;
 // After so many everything has been used once.
 unsigned firstOf(unsigned kills) { return std::min(kills / 2, 50U); }
 
+const troupe::ClientSpec kPatient{.within = 5min};
+Client attach() { return Client::attach("depot", kPatient); }
+
 // A client that calls and casts until it is killed.
 int runCustomer() {
-  const auto depot = Client::attach("depot");
+  const auto depot = attach();
   const auto a = depot.find<Puppet>("/a");
   std::puts("attached");
   std::fflush(stdout);
@@ -60,13 +63,13 @@ TEST_F(AttachKillsTest, AClientThatIsKilledAtAnyMomentLeavesNothing) {
 
   EXPECT_TRUE(depot->waitUntil([] { return sessions().empty(); }));
   expectNoMoreThan(before, *depot);
-  const auto client = Client::attach("depot");
+  const auto client = attach();
   EXPECT_EQ(echoOf(client.find<Puppet>("a"), "hello"), "hello");
 }
 
 TEST_F(AttachKillsTest, WhileActorsAreKilledEveryCallEnds) {
   const auto depot = openDepot();
-  const auto client = Client::attach("depot");
+  const auto client = attach();
   const auto a = client.find<Puppet>("/a").within(5min);
   const unsigned kills = mostKills(kKills);
   unsigned answered = 0;
@@ -92,9 +95,9 @@ TEST_F(AttachKillsTest, WhileActorsAreKilledEveryCallEnds) {
 
 TEST_F(AttachKillsTest, TheDeathOfItsSessionCostsOneClient) {
   const auto depot = openDepot();
-  const auto one = Client::attach("depot");
+  const auto one = attach();
   const std::string first = sessions().at(0);
-  const auto two = Client::attach("depot");
+  const auto two = attach();
   const auto a = one.find<Puppet>("/a");
 
   ::kill(pidOf(first), SIGKILL);
@@ -110,12 +113,12 @@ TEST_F(AttachKillsTest, WhereAllAreRestartedWhileItAttachesTheConnectionIsClosed
     const auto a = actors()["/a"];
     if (a["pid"].number() > 0) ::kill(static_cast<pid_t>(a["pid"].number()), SIGKILL);
     try {
-      Client::attach("depot", {.within = 5min}).find<Puppet>("/a");
+      attach().find<Puppet>("/a");
     } catch (const troupe::Error& error) {
       EXPECT_EQ(error.kind(), ErrorKind::gone) << error.message();
     }
   }
-  EXPECT_EQ(echoOf(Client::attach("depot").find<Puppet>("/a"), "hello"), "hello");
+  EXPECT_EQ(echoOf(attach().find<Puppet>("/a"), "hello"), "hello");
 }
 
 TEST_F(AttachKillsTest, ASessionThatDiesBeforeItIsReadyIsAClosedConnection) {
@@ -128,12 +131,13 @@ TEST_F(AttachKillsTest, ASessionThatDiesBeforeItIsReadyIsAClosedConnection) {
                                 "TROUPE_KILL_TICKET=" + ticket});
 
   // It has said that it is open by then.
-  const auto error = failureOf(
-      [&] { Client::attach((base_ / "run/depot.") + std::to_string(depot->pid())).find<Puppet>("/a"); });
+  const auto error = failureOf([&] {
+    Client::attach((base_ / "run/depot.") + std::to_string(depot->pid()), kPatient).find<Puppet>("/a");
+  });
 
   expectError(error, ErrorKind::gone, "has closed the connection");
   EXPECT_FALSE(std::filesystem::exists(ticket + ".0")) << "it was killed";
-  EXPECT_EQ(echoOf(Client::attach("depot").find<Puppet>("/a"), "hello"), "hello");
+  EXPECT_EQ(echoOf(attach().find<Puppet>("/a"), "hello"), "hello");
 }
 
 }  // namespace
