@@ -82,18 +82,19 @@ class Server {
 
  private:
   friend class troupe::Turn;
+  // Inline is what each message passes, and server.cc alone defines and calls.
   void serveSome();
-  bool serveBurst();
+  inline bool serveBurst();
   void serveSoon();
   bool canTake() const { return actor_ != nullptr && !stopped_ && (open_ == 0 || class_.reentrant); }
-  void handle(const mailbox::Desk::Message& message);
-  Turn::State& newTurn();
-  void recycle(Turn::State& turn);
-  bool begin(Turn::State& turn, const mailbox::Desk::Message& message);
-  void handle(Turn::State& turn);
+  inline void handle(const mailbox::Desk::Message& message);
+  inline Turn::State& newTurn();
+  inline void recycle(Turn::State& turn);
+  inline bool begin(Turn::State& turn, const mailbox::Desk::Message& message);
+  inline void handle(Turn::State& turn);
   void showTurn(const Turn::State& turn);
   void refuse(Turn::State& turn, const mailbox::Desk::Message& message, const std::string& fault);
-  void dispatch(Turn::State& turn);
+  inline void dispatch(Turn::State& turn);
   void finish(Turn::State& turn);
   void stageAnswer(Turn::State& turn);
   void stageError(Turn::State& turn, ErrorKind kind, const std::string& text);
