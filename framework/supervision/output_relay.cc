@@ -110,26 +110,37 @@ void OutputRelay::writeLine(std::string_view line) {
     ++droppedLines_;
     return;
   }
-  if (droppedLines_ > 0)
-    emit("", "(" + std::to_string(std::exchange(droppedLines_, 0)) + " lines were dropped here: no room)");
+  tellDropped();
   emit("", line);
   writePending();
 }
 
-// As many whole lines at a time as one write to a pipe takes without being torn.
+void OutputRelay::tellDropped() {
+  if (droppedLines_ > 0)
+    emit("", "(" + std::to_string(std::exchange(droppedLines_, 0)) + " lines were dropped here: no room)");
+}
+
 void OutputRelay::writePending() {
+  if (!writeAll()) return holdSources(true);
+  // There may be no further line, to be told before.
+  tellDropped();
+  holdSources(!writeAll());
+}
+
+// As many whole lines at a time as one write to a pipe takes without being torn. False where there is no room for all.
+bool OutputRelay::writeAll() {
   while (written_ < pending_.size()) {
     const std::string_view left = std::string_view(pending_).substr(written_);
     const std::size_t fitting = left.substr(0, os::kPacketBytes).rfind('\n');
     // A line of this process's own may be longer than that: it can be torn, but not held back.
     const std::size_t bytes =
         end_.write(left.substr(0, (fitting == left.npos ? left.find('\n') : fitting) + 1));
-    if (bytes == 0) return holdSources(true);
+    if (bytes == 0) return false;
     written_ += bytes;
   }
   pending_.clear();
   written_ = 0;
-  holdSources(false);
+  return true;
 }
 
 void OutputRelay::holdSources(bool hold) {

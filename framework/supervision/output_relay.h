@@ -22,6 +22,7 @@ namespace troupe::supervision {
 class OutputRelay {
  public:
   static constexpr std::size_t kMaxLine = 3500;
+  static constexpr std::size_t kMaxOwn = 256 * 1024;
 
   // Relays to one standard descriptor, 1 or 2.
   OutputRelay(loop::Loop& loop, int standardDescriptor);
@@ -36,7 +37,8 @@ class OutputRelay {
   void add(os::Fd reader, Shown shown);
   // What comes is from somebody else from here on. What has come is the last one's, and ends his line.
   void rename(SourceId id, std::string prefix);
-  // A line of this process's own. Kept where there is no room; past kMaxOwn bytes kept, dropped and counted.
+  // A line of this process's own. Kept where there is no room; past kMaxOwn bytes kept, dropped and counted: how many
+  // is written in their place.
   void writeLine(std::string_view line);
 
   // Takes what the children have written up to now, and writes all of it, waiting for room at most until `deadline`.
@@ -44,7 +46,6 @@ class OutputRelay {
   std::size_t sources() const { return sources_.size(); }
 
  private:
-  static constexpr std::size_t kMaxOwn = 256 * 1024;
   struct Source;
   SourceId add(std::unique_ptr<Source> source);
   enum class Read { some, nothing, end };
@@ -52,7 +53,9 @@ class OutputRelay {
   void take(Source& source, std::string_view text);
   void emit(std::string_view prefix, std::string_view line);
   void emit(const Source& source, std::string_view line);
+  void tellDropped();
   void writePending();
+  bool writeAll();
   void holdSources(bool hold);
 
   loop::Loop& loop_;

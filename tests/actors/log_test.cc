@@ -359,7 +359,7 @@ TEST_F(LogTest, ATerminalThatTakesNothingHoldsNothingUp) {
       for (int i = 0; i < 100; ++i) co_await a.nap(100);
       co_await flush(self);
       Board::shared().note("flushed");
-      while (Board::shared().count("go on") == 0) co_await self.sleepFor(1ms);
+      for (; Board::shared().count("seen") == 0; co_await self.sleepFor(10ms)) self.log().info("still there");
       self.log().info("the end");
     });
   });
@@ -367,7 +367,9 @@ TEST_F(LogTest, ATerminalThatTakesNothingHoldsNothingUp) {
   run.waitUntil("all is in the file", [] { return Board::shared().count("flushed") == 1; });
   EXPECT_EQ(countOf(textsIn(path()), "line "), 10'000U);
   run.readOutput(true);
-  Board::shared().note("go on");
+  run.waitUntil("it takes something again",
+                [&run] { return run.err().find("still there") != std::string::npos; });
+  Board::shared().note("seen");
   const Ended& ended = run.wait();
   EXPECT_EQ(countOf(linesOf(ended.err), "lines were dropped here: no room"), 1U);
   EXPECT_EQ(countOf(linesOf(ended.err), "the end"), 1U);
