@@ -11,6 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/sanitized.h"
+
 namespace troupe::mailbox {
 
 using RecordModel = std::map<std::uint64_t, std::string>;
@@ -75,7 +77,7 @@ TEST_F(KeptRecordsTest, FindsWhatWasPutAndNotWhatWasErased) {
 // Each step is a turn that is committed, or one that dies with all that it has changed; sometimes the process dies after the
 // commit.
 TEST_F(KeptRecordsTest, AgreesWithAModelOverManyDeaths) {
-  for (unsigned seed = 1; seed <= 5; ++seed) {
+  for (unsigned seed = 1; seed <= (tests::kSanitized ? 2 : 5); ++seed) {
     left_ = {};
     std::mt19937 random(seed);
     RecordModel model;
@@ -147,7 +149,7 @@ TEST_F(KeptRecordsTest, RefusesMemoryThatMakesNoSense) {
   const auto sound = left_;
   std::mt19937 random(7);
   unsigned refused = 0;
-  for (int i = 0; i < 5'000; ++i) {
+  for (int i = 0; i < (tests::kSanitized ? 1'000 : 5'000); ++i) {
     left_ = sound;
     left_.halves[0][random() % left_.head.bytes] = static_cast<std::byte>(random());
     if (random() % 10 == 0) left_.head.bytes = random() % 2'000;
