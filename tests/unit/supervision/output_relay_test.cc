@@ -48,8 +48,6 @@ class OutputRelayTest : public testing::Test {
   OutputRelay relay_{loop_, pipe_.writer.get()};
 };
 
-}  // namespace
-
 TEST_F(OutputRelayTest, LinesThatFoundNoRoomAreCountedThoughNoOtherFollows) {
   const std::size_t written = writeTooMuch();
   std::string all;
@@ -71,5 +69,7 @@ TEST_F(OutputRelayTest, TheNumberOfThoseThatWereDroppedStandsInTheirPlace) {
   for (; all.find("the next\n") == all.npos; all += readAll()) writeOnce();
   EXPECT_TRUE(all.ends_with(notice(written + 2 - linesIn(all)) + "the next\n"));
 }
+
+}  // namespace
 
 }  // namespace tests
