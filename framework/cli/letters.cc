@@ -22,10 +22,6 @@ std::string methodOf(const wire::Letter& letter) {
              : letter.methodName;
 }
 
-std::string senderOf(const wire::Letter& letter) {
-  return letter.senderPath.empty() ? "actor " + std::to_string(letter.sender) : letter.senderPath;
-}
-
 std::string sizeOf(const wire::Letter& letter) {
   return letter.lostBodyBytes == 0 ? sizeText(letter.messageBytes)
                                    : sizeText(letter.lostBodyBytes) + ", not kept";
@@ -51,7 +47,7 @@ std::string asText(const wire::Letter& letter, const ParamsType& type) {
     text += label + plain(value) + "\n";
   };
   line("letter", std::to_string(letter.number));
-  line("to", letter.path + " (actor " + std::to_string(letter.actor) + ")");
+  line("to", receiverOf(letter) + " (actor " + std::to_string(letter.actor) + ")");
   line("from", senderOf(letter) + " (actor " + std::to_string(letter.sender) + ", generation " +
                    std::to_string(letter.senderGeneration) + ")");
   line("method", methodOf(letter) + (letter.call ? ", a call" : ", a cast") + " (method " +
@@ -114,7 +110,7 @@ std::string listLetters(const std::string& app, const Style& style) {
   }
   Table table({"LETTER", "TIME", "TO", "FROM", "METHOD", "KIND", "ATTEMPTS", "SIZE", "REASON"}, {0, 6, 7});
   for (const wire::Letter& letter : list.letters) {
-    table.add({std::to_string(letter.number), timeText(letter.time), letter.path, senderOf(letter),
+    table.add({std::to_string(letter.number), timeText(letter.time), receiverOf(letter), senderOf(letter),
                methodOf(letter), letter.call ? "call" : "cast", std::to_string(letter.attempts),
                sizeOf(letter), letter.reason.toString()});
   }

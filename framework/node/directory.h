@@ -120,6 +120,7 @@ class Directory {
   void bury(const Entry& entry, const ExitReason& reason);
   bool buryMailbox(const Entry& entry, const ExitReason& reason);
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
+  void buryLate(wire::ActorId actor, std::span<const std::byte> packet);
   wire::ActorId targetOf(const Entry& entry);
   void nameSender(wire::Letter& letter, wire::ActorId sender);
   void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);

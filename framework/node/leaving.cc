@@ -18,9 +18,7 @@ bool Directory::deliver() {
     if (full.contains(message.to.actor)) return false;
     const Entry* const entry = byId(message.to.actor);
     if (entry == nullptr) {
-      const Gone* const gone = findGone(message.to.actor);
-      if (gone != nullptr && message.to.lane == wire::Lane::mailbox)
-        buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, message.packet);
+      if (message.to.lane == wire::Lane::mailbox) buryLate(message.to.actor, message.packet);
       freeBlocksIn(message.packet);
       return true;
     }

@@ -95,13 +95,24 @@ void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes
   }
 }
 
+// Of an actor that has gone for good. Of those that went long ago neither path nor reason is remembered.
+void Directory::buryLate(wire::ActorId actor, std::span<const std::byte> packet) {
+  wire::Letter letter{.actor = actor};
+  if (const Gone* const gone = findGone(actor)) {
+    letter.path = gone->path;
+    letter.reason = gone->reason;
+  } else {
+    letter.reason = {.kind = ExitKind::shutdown, .text = "so long ago that it is not remembered how"};
+  }
+  buryPacket(std::move(letter), packet);
+}
+
 // A sender has found out that its destination has gone.
 void Directory::onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message) {
-  const Gone* const gone = findGone(message.getActor());
   const Entry* const sender = byPath(from);
   if (sender == nullptr) return;
   const auto bytes = std::as_bytes(std::span(message.getPacket().begin(), message.getPacket().size()));
-  if (gone != nullptr) buryPacket({.actor = gone->id, .path = gone->path, .reason = gone->reason}, bytes);
+  buryLate(message.getActor(), bytes);
   // The blocks are the root's by now: see Outbox::close().
   const auto words = wire::wordsOf(bytes);
   wire::PacketView packet;
@@ -139,7 +150,7 @@ std::vector<std::byte> asCast(const wire::Letter& letter, wire::ArenaMemory& are
 
 void Directory::resend(const wire::Letter& letter) {
   const std::string what =
-      "resending the dead letter " + std::to_string(letter.number) + " to " + letter.path;
+      "resending the dead letter " + std::to_string(letter.number) + " to " + receiverOf(letter);
   Entry* entry = byId(letter.actor);
   if (entry == nullptr) entry = byPath(letter.path);
   if (entry == nullptr) throw Error::gone(what + ": there is no such actor any more", letter.reason);

@@ -247,8 +247,8 @@ void replay(const supervision::Blueprint& tree, const std::string& file) {
   const std::string id = letter.path.substr(letter.path.rfind('/') + 1);
   const auto* const part = supervision::findPart(tree, letter.path, id.substr(0, id.find(':')));
   if (part == nullptr || part->actorClass == nullptr) {
-    throw Error(ErrorKind::invalid,
-                "replaying " + file + ": it is for " + letter.path + ", and main has declared no such actor");
+    throw Error(ErrorKind::invalid, "replaying " + file + ": it is for " + receiverOf(letter) +
+                                        ", and main has declared no such actor");
   }
   std::fprintf(stderr, "replaying dead letter %llu: %s of %s\n",
                static_cast<unsigned long long>(letter.number), letter.methodName.c_str(),

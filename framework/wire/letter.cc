@@ -18,7 +18,14 @@ using Nanoseconds = std::chrono::nanoseconds;
 
 std::string textOf(capnp::Text::Reader text) { return {text.cStr(), text.size()}; }
 
+std::string nameOf(ActorId actor, const std::string& path) {
+  return path.empty() ? "actor " + std::to_string(actor) : path;
+}
+
 }  // namespace
+
+std::string receiverOf(const Letter& letter) { return nameOf(letter.actor, letter.path); }
+std::string senderOf(const Letter& letter) { return nameOf(letter.sender, letter.senderPath); }
 
 void describeMessage(Letter& letter) {
   letter.messageBytes = letter.message.size();

@@ -23,9 +23,9 @@ struct Letter {
   std::uint64_t number = 0;
   std::chrono::system_clock::time_point time = {};
   ActorId actor = 0;
-  std::string path = {};
+  std::string path = {};  // empty where it is not remembered: the actor went long ago
   ActorId sender = 0;
-  std::string senderPath = {};
+  std::string senderPath = {};  // likewise
   std::uint32_t senderGeneration = 0;
   std::uint64_t interfaceId = 0;
   std::uint16_t method = 0;
@@ -37,6 +37,10 @@ struct Letter {
   std::uint64_t lostBodyBytes = 0;      // of a large message whose body is not kept
   std::vector<std::byte> message = {};  // framed
 };
+
+// Whose letter it is, for a human: the path, or "actor 12".
+std::string receiverOf(const Letter& letter);
+std::string senderOf(const Letter& letter);
 
 // Takes from the message whether it is a call or a cast, of which method, and its size. Where it is malformed, nothing is taken.
 void describeMessage(Letter& letter);

@@ -96,6 +96,25 @@ TEST_F(UndeliverableBodies, AreStillThereWhenTheRootIsToldAfterItHasClearedUp) {
   EXPECT_EQ(blocks(), 0U);
 }
 
+TEST_F(UndeliverableBodies, ForOneThatHasBeenForgottenAreDeadLettersAllTheSame) {
+  dies(a_, segv_);
+  forget("/a", segv_);
+  for (int i = 0; i < 5'000; ++i) {
+    claimSupervisor("/other");
+    forget("/other");
+  }
+
+  toA_.reset();
+  sending_->outbox.close(mailboxOfA());
+  sayUndeliverable();
+
+  ASSERT_EQ(dead_.size(), 1U);
+  EXPECT_EQ(receiverOf(dead_.back()), "actor " + std::to_string(a_.id));
+  EXPECT_EQ(dead_.back().reason.toString(), "stopped: so long ago that it is not remembered how");
+  EXPECT_GT(dead_.back().message.size(), kMiB / 2);
+  EXPECT_EQ(blocks(), 0U);
+}
+
 // Whatever it is that cannot be reached: here /a lives.
 TEST_F(UndeliverableBodies, OfASenderThatDiesBeforeItTellsAreFreed) {
   sending_->outbox.close(mailboxOfA());
