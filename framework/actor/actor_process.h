@@ -59,6 +59,8 @@ std::string titleOf(const std::string& path, const std::string& program);
 
 // Tells the supervisor why there will be no actor, and ends the process.
 [[noreturn]] void failToStart(const os::Fd& control, const std::string& text, int error);
+// The same with what `step` throws: nothing may leave it where the supervisor that this process was forked from lies below on the stack.
+void orFailToStart(const os::Fd& control, const std::function<void()>& step);
 
 // Where the ends are not there yet: of a process that is to take over from another one of the same actor, or a hot spare. Waits
 // until it may begin, and fills in what it is told of who it is.

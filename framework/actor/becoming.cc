@@ -105,6 +105,16 @@ void failToStart(const os::Fd& control, const std::string& text, int error) {
   os::endProcess(1);
 }
 
+void orFailToStart(const os::Fd& control, const std::function<void()>& step) {
+  try {
+    step();
+  } catch (const Error& error) {
+    failToStart(control, error.message(), error.systemError());
+  } catch (...) {
+    failToStart(control, describe(std::current_exception()), 0);
+  }
+}
+
 void awaitTakeOver(Assignment& assignment) {
   if (assignment.ends.desk.valid()) return;
   if (!assignment.unrehearsed) {
@@ -134,17 +144,13 @@ void awaitNext(Assignment& assignment, const ExitReason& before) {
   say(assignment.control, std::move(message));
   os::unblock(SIGTERM);
   os::killPoint("rests");
-  try {
+  orFailToStart(assignment.control, [&assignment] {
     // All that comes before the call was for the last one, `stop` too.
     for (;;) {
       wire::ReceivedControl received = nextOf(assignment.control);
       if (received->isBecome()) return become(assignment, received);
     }
-  } catch (const Error& error) {
-    failToStart(assignment.control, error.message(), error.systemError());
-  } catch (...) {
-    failToStart(assignment.control, describe(std::current_exception()), 0);
-  }
+  });
 }
 
 }  // namespace troupe::actor

@@ -19,18 +19,17 @@ std::string nameOf(const Program& program) {
   return name.substr(name.rfind('/') + 1);
 }
 
-[[noreturn]] void execChild(Ticket ticket, const Program& program, const os::Fd& image) {
-  try {
-    const WrittenTicket written = writeTicket(ticket);
-    os::killPoint("execing");
-    const int error = os::execAgain(image, program.arguments,
-                                    {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
-    actor::failToStart(
-        ticket.assignment.control,
-        "exec of " + std::string(image.valid() ? "the newer program" : "this program") + " failed", error);
-  } catch (const Error& error) {
-    actor::failToStart(ticket.assignment.control, error.message(), error.systemError());
-  }
+[[noreturn]] void execChild(LaunchOrder& order, const Program& program) {
+  order.ticket.inherited = order.blueprint->descriptors;
+  order.ticket.listening = program.listening;
+  const WrittenTicket written = writeTicket(order.ticket);
+  os::killPoint("execing");
+  const int error = os::execAgain(order.image, program.arguments,
+                                  {{kTicketVariable, std::to_string(written.memory.get())}}, written.keep);
+  actor::failToStart(
+      order.ticket.assignment.control,
+      "exec of " + std::string(order.image.valid() ? "the newer program" : "this program") + " failed",
+      error);
 }
 
 // The supervisor's own copies of the arguments stay in this process's memory for good, and never close what they hold. So that
@@ -44,20 +43,8 @@ void takeOver(std::vector<Argument>& arguments) {
   }
 }
 
-// Nothing may leave this: below on the stack lies the supervisor that this process was forked from.
-void awaitCall(actor::Assignment& assignment) {
-  try {
-    actor::awaitTakeOver(assignment);
-  } catch (const Error& error) {
-    actor::failToStart(assignment.control, error.message(), error.systemError());
-  } catch (...) {
-    actor::failToStart(assignment.control, actor::describe(std::current_exception()), 0);
-  }
-}
-
-[[noreturn]] void becomeChild(LaunchOrder order, os::Fd control, loop::Loop& loop, os::ChildSettings settings,
-                              const Program& program) {
-  loop.abandon();
+// Of the supervisor's process only what the child is to have.
+void settle(LaunchOrder& order, const os::Fd& control, os::ChildSettings settings, const Program& program) {
   actor::Assignment& assignment = order.ticket.assignment;
   settings.keep.push_back(control.get());
   for (const os::Fd* fd :
@@ -77,18 +64,23 @@ void awaitCall(actor::Assignment& assignment) {
   os::setKillPath(shown);
   os::killPoint("settled");
   os::setTitle(actor::titleOf(shown, assignment.program));
+}
+
+[[noreturn]] void becomeChild(LaunchOrder order, os::Fd control, loop::Loop& loop, os::ChildSettings settings,
+                              const Program& program) {
+  loop.abandon();
+  actor::orFailToStart(control, [&] { settle(order, control, std::move(settings), program); });
   if (order.becomeSupervisor) {
     order.becomeSupervisor(std::move(control));
     os::endProcess(1);
   }
-  takeOver(assignment.arguments);
+  actor::Assignment& assignment = order.ticket.assignment;
   assignment.control = std::move(control);
-  if (order.spec.launch == Launch::exec || order.image.valid()) {
-    order.ticket.inherited = order.blueprint->descriptors;
-    order.ticket.listening = program.listening;
-    execChild(std::move(order.ticket), program, order.image);
-  }
-  awaitCall(assignment);
+  actor::orFailToStart(assignment.control, [&] {
+    takeOver(assignment.arguments);
+    if (order.spec.launch == Launch::exec || order.image.valid()) execChild(order, program);
+    actor::awaitTakeOver(assignment);
+  });
   actor::runActor(std::move(assignment));
 }
 
