@@ -1,21 +1,11 @@
 #include "cli/process_usage.h"
 
-#include <fstream>
-#include <iterator>
 #include <sstream>
 
+#include "os/file.h"
 #include "os/limits.h"
 
 namespace troupe::cli {
-
-namespace {
-
-std::string textOf(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
-}  // namespace
 
 std::optional<ProcessUsage> usageFrom(const std::string& stat, const std::string& statm) {
   // The name stands in brackets and may contain anything, also ") ".
@@ -37,7 +27,7 @@ std::optional<ProcessUsage> usageFrom(const std::string& stat, const std::string
 
 std::optional<ProcessUsage> usageOf(int pid) {
   const std::string folder = "/proc/" + std::to_string(pid);
-  return usageFrom(textOf(folder + "/stat"), textOf(folder + "/statm"));
+  return usageFrom(os::readSystemFile(folder + "/stat"), os::readSystemFile(folder + "/statm"));
 }
 
 }  // namespace troupe::cli

@@ -72,6 +72,20 @@ std::vector<std::byte> readWholeFile(const std::string& path, std::size_t mostBy
   }
 }
 
+// Not with an ifstream: reading through its iterators, it throws.
+std::string readSystemFile(const std::string& path) {
+  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char some[4096];
+  for (;;) {
+    const ssize_t got = ::read(file.get(), some, sizeof some);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) return {};
+    if (got == 0) return text;
+    text.append(some, static_cast<std::size_t>(got));
+  }
+}
+
 void makeFolder(const std::string& path) {
   if (::mkdir(path.c_str(), 0700) == 0 || errno == EEXIST) return;
   throw Error::system("cannot make the folder " + path, errno);

@@ -19,6 +19,10 @@ void writeWholeFile(const std::string& path, std::span<const std::byte> bytes, T
 
 std::vector<std::byte> readWholeFile(const std::string& path, std::size_t mostBytes);
 
+// A file of /proc or /sys, which the kernel makes up as it is read. Empty where there is none, or none any more: whose it is may have
+// ended since it was opened. No errors.
+std::string readSystemFile(const std::string& path);
+
 // Makes the folder where it is not there yet, for its owner alone; the one above it must be there.
 void makeFolder(const std::string& path);
 

@@ -11,12 +11,13 @@
 #include <cerrno>
 #include <charconv>
 #include <fstream>
-#include <iterator>
 #include <limits>
 #include <memory>
 #include <optional>
 #include <string_view>
 #include <thread>
+
+#include "os/file.h"
 
 namespace troupe::os {
 namespace {
@@ -39,12 +40,6 @@ std::optional<unsigned long long> oomKillsIn(std::string_view text) {
   return number;
 }
 
-// A file of /proc or /sys; empty where there is none.
-std::string textOf(const std::string& path) {
-  std::ifstream file(path);
-  return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::optional<std::size_t> numberAt(std::string_view text) {
   text.remove_prefix(std::min(text.find_first_not_of(' '), text.size()));
   std::size_t number = 0;
@@ -56,11 +51,11 @@ std::optional<std::size_t> numberAt(std::string_view text) {
 // In the unified hierarchy, those above included. "max" is no limit.
 std::size_t limitOfGroups() {
   std::size_t least = std::numeric_limits<std::size_t>::max();
-  const std::string groups = textOf("/proc/self/cgroup");
+  const std::string groups = readSystemFile("/proc/self/cgroup");
   if (!groups.starts_with("0::")) return least;
   std::string group = groups.substr(3, groups.find('\n') - 3);
   for (;;) {
-    if (const auto limit = numberAt(textOf("/sys/fs/cgroup" + group + "/memory.max")))
+    if (const auto limit = numberAt(readSystemFile("/sys/fs/cgroup" + group + "/memory.max")))
       least = std::min(least, *limit);
     if (group.empty()) return least;
     group.resize(group.rfind('/') == std::string::npos ? 0 : group.rfind('/'));
@@ -134,7 +129,9 @@ std::size_t obtainableOf(std::string_view meminfo) {
   return sum;
 }
 
-std::size_t obtainableMemory() { return std::min(obtainableOf(textOf("/proc/meminfo")), limitOfGroups()); }
+std::size_t obtainableMemory() {
+  return std::min(obtainableOf(readSystemFile("/proc/meminfo")), limitOfGroups());
+}
 
 OutOfMemoryWatch::OutOfMemoryWatch() : counters_(openOomCounters()), seen_(count()) {}
 

@@ -95,7 +95,9 @@ class Server {
  private:
   static std::string contentOf(pid_t pid, const std::string& file) {
     std::ifstream stream("/proc/" + std::to_string(pid) + "/" + file);
-    return {std::istreambuf_iterator<char>(stream), {}};
+    std::string text;
+    std::getline(stream, text, '\0');  // nothing, where the process ends meanwhile
+    return text;
   }
 
   // 'R', 'S', 'T', 'Z', ...; 0 where there is no such process.
@@ -104,7 +106,7 @@ class Server {
     return text.empty() ? '\0' : text.at(text.rfind(')') + 2);  // after the name, which may hold anything
   }
 
-  static std::string titleOf(pid_t pid) { return contentOf(pid, "cmdline").c_str(); }
+  static std::string titleOf(pid_t pid) { return contentOf(pid, "cmdline"); }
 
   static std::vector<pid_t> childrenOf(pid_t pid) {
     std::istringstream text(contentOf(pid, "task/" + std::to_string(pid) + "/children"));

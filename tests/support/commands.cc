@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
 
 namespace tests {
 
@@ -26,8 +25,9 @@ std::set<int> marked() {
     const std::string name = entry.path().filename();
     if (name.find_first_not_of("0123456789") != std::string::npos) continue;
     std::ifstream file(entry.path() / "environ");
-    const std::string all{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-    if (all.find(mark) != std::string::npos) pids.insert(std::stoi(name));
+    for (std::string each; std::getline(file, each, '\0');) {
+      if (each == mark) pids.insert(std::stoi(name));
+    }
   }
   return pids;
 }

@@ -6,7 +6,6 @@
 #include <chrono>
 #include <csignal>
 #include <fstream>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
@@ -120,8 +119,8 @@ bool spareWaits() {
   std::ifstream children("/proc/" + supervisor + "/task/" + supervisor + "/children");
   for (pid_t pid = 0; children >> pid;) {
     std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-    const std::string stat(std::istreambuf_iterator<char>(file), {});
-    if (stat.find(":spare) S ") != std::string::npos) return true;
+    std::string stat;
+    if (std::getline(file, stat) && stat.find(":spare) S ") != std::string::npos) return true;
   }
   return false;
 }

@@ -17,6 +17,7 @@
 namespace {
 
 using troupe::Error;
+using troupe::os::readSystemFile;
 using troupe::os::readWholeFile;
 using troupe::os::writeWholeFile;
 
@@ -88,6 +89,14 @@ TEST_F(FileTest, OneThatIsTooLargeIsRefused) {
   writeWholeFile(in("a"), bytesOf(std::string(1000, 'x')));
   EXPECT_THROW(readWholeFile(in("a"), 999), Error);
   EXPECT_EQ(readWholeFile(in("a"), 1000).size(), 1000U);
+}
+
+// Of a process that has ended there is nothing to be read though its file was opened before: as of a folder.
+TEST_F(FileTest, OfTheSystemIsReadWholeOrNothingOfIt) {
+  EXPECT_EQ(readSystemFile("/proc/self/comm").back(), '\n');
+  EXPECT_EQ(readSystemFile(folder_.path()), "");
+  EXPECT_EQ(readSystemFile("/proc/self/mem"), "");
+  EXPECT_EQ(readSystemFile(in("none")), "");
 }
 
 }  // namespace

@@ -77,7 +77,7 @@ TEST(Guard, KillsAllBelowItWhenItIsToldToAndWhenItsKeeperLetsGo) {
 TEST(Guard, StopsACommandWithAllThatItHasStartedAndWaitsForThem) {
   OutputPipe output = makeOutputPipe();
   GuardedCommand family = shell(
-      "(trap 'sleep 0.1; echo child; exit' TERM; echo ready; while :; do sleep 0.01; done) & trap 'exit 5' TERM; "
+      "trap 'exit 5' TERM; (trap 'sleep 0.1; echo child; exit' TERM; echo ready; while :; do sleep 0.01; done) & "
       "wait");
   family.output = output.writer.get();
   const Guard guard = startGuarded(family, "guard");
