@@ -318,6 +318,10 @@ void Outbox::close(Destination to) {
   setFull(line, false);
   if (fullMailboxes_ == 0) setPatient(false);
   line.room.reset();
+  // While the root still waits for this end to close: afterwards it frees all that looks as if it lay in the mailbox.
+  if (undeliverable_ && to.lane == wire::Lane::mailbox) {
+    for (const auto& packet : line.packets) markGivenUp(line, *packet);
+  }
   line.pipe.reset();
   for (const auto& packet : line.packets) {
     if (undeliverable_ && to.lane == wire::Lane::mailbox) giveUp(line, *packet);
@@ -330,14 +334,17 @@ void Outbox::close(Destination to) {
   os::killPoint("closed");
 }
 
-// Its large messages are for whoever is told of it: they stay in the arena, as sent. The root may clear up after the destination
-// before it is told, as the pipe is closed by now: so they must not look as if they lay there.
-void Outbox::giveUp(const Line& line, Packet& packet) {
-  for (const wire::BlockRef& block : std::exchange(packet.blocks, {})) {
+void Outbox::markGivenUp(const Line& line, const Packet& packet) {
+  for (const wire::BlockRef& block : packet.blocks) {
     const wire::Arena& arena = *owner_.arena->open();
     arena.sending(block, {line.to.actor, wire::kUndeliverable});
     arena.sent(block);
   }
+}
+
+// Its large messages are for whoever is told of it: they stay in the arena, as sent.
+void Outbox::giveUp(const Line& line, Packet& packet) {
+  packet.blocks.clear();
   packet.first = 0;
   undeliverable_(line.to.actor, finish(packet));
 }

@@ -164,6 +164,7 @@ class Outbox {
   void setPatient(bool patient);
   void losePatience();
   void written(Line& line);
+  void markGivenUp(const Line& line, const Packet& packet);
   void giveUp(const Line& line, Packet& packet);
   void drop(Packet& packet);
   void release(Packet& packet);

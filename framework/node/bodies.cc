@@ -162,6 +162,20 @@ void Directory::freeBlocksIn(std::span<const std::byte> packet) {
   });
 }
 
+// Of a packet that its sender gave up. What an earlier process of it had written may be with a receiver that lives, whom this one
+// could not be introduced to.
+void Directory::freeUndeliverable(wire::ActorId actor, std::span<const std::byte> packet) {
+  const wire::BlockTarget to{.actor = actor, .lane = number(wire::Lane::mailbox)};
+  forEachMessage(packet, [&](wire::ActorId sender, std::span<const wire::BlockRef> blocks) {
+    if (byId(actor) == nullptr || !isOnItsWay(sender, {.serial = blocks.front().serial, .to = to}))
+      return freeBlocks(sender, blocks);
+    const os::Fd* const arena = arenaOf(sender);
+    if (arena == nullptr || os::isUntouched(*arena)) return;
+    const Mapped mapped(*arena);
+    for (const wire::BlockRef& block : blocks) mapped->address(block, to);
+  });
+}
+
 // What an actor that has gone had committed and not written is sent by the root.
 void Directory::sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet) {
   if (!arena.valid() || os::isUntouched(arena)) return;
@@ -185,12 +199,18 @@ void Directory::settleDoubts(wire::ActorId sender, const os::Fd& arena,
       const bool again = std::ranges::any_of(unsent, [&](const wire::BlockRef& ref) {
         return ref.serial == block.serial && ref.offset == mapped->offsetOf(block.page);
       });
-      if (again) return;
+      // Its next process, or the root, addresses it again. Until then it must not be freed with all that is for an actor which
+      // goes.
+      if (again) {
+        if (block.state != wire::BlockState::building)
+          mapped->address(mapped->refTo(block), {.actor = block.to.actor, .lane = wire::kUndeliverable});
+        return;
+      }
       const bool sending = block.state == wire::BlockState::sending;
       const bool sent = block.state == wire::BlockState::sent;
       // Its sender was about to give it to the root, or has; that would have come by now.
       const bool undeliverable = block.to.lane == wire::kUndeliverable;
-      if (undeliverable ? sending || sent : sent && isForNobody(block.to.actor))
+      if (undeliverable ? sending || sent : sent && isForNobody(block.to.actor) && !isOnItsWay(sender, block))
         return static_cast<void>(mapped->free(mapped->refTo(block)));
       if (!sending) return;
       const auto now = isOnItsWay(sender, block) ? wire::BlockState::sent : wire::BlockState::free;
@@ -209,7 +229,12 @@ bool Directory::isForNobody(wire::ActorId actor) {
 
 // First the pipe, then the desks: that is the way it goes. What is on neither has been done, or was never written.
 bool Directory::isOnItsWay(wire::ActorId sender, const wire::ArenaView::Block& block) {
-  const Entry* const to = byId(block.to.actor);
+  const Entry* to = byId(block.to.actor);
+  // Of a worker that has gone: what is still written for it lies there for the pool.
+  if (const Gone* const gone = to == nullptr ? findGone(block.to.actor) : nullptr) {
+    to = byPath(parentOf(gone->path));
+    if (to != nullptr && to->role != wire::Role::pool) to = nullptr;
+  }
   if (to == nullptr) return false;
   // A reply may be with its caller, wherever it keeps it.
   if (block.to.lane != number(wire::Lane::mailbox)) return true;

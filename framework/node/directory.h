@@ -122,6 +122,7 @@ class Directory {
   void buryPacket(wire::Letter letter, std::span<const std::byte> packet);
   void buryLate(wire::ActorId actor, std::span<const std::byte> packet);
   wire::ActorId targetOf(const Entry& entry);
+  std::string pathOf(wire::ActorId actor);
   void nameSender(wire::Letter& letter, wire::ActorId sender);
   void onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message);
   void lookSoon();
@@ -183,6 +184,7 @@ class Directory {
   void freeBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks);
   void settleBlocks(wire::ActorId sender, std::span<const wire::BlockRef> blocks, bool again);
   void settleBlocksTo(const Entry& gone, Entry* pool);
+  void freeUndeliverable(wire::ActorId actor, std::span<const std::byte> packet);
   void freeBlocksIn(std::span<const std::byte> packet);
   void sendBlocks(const os::Fd& arena, mailbox::Destination to, std::span<const std::byte> packet);
   void settleDoubts(wire::ActorId sender, const os::Fd& arena, std::span<const wire::BlockRef> unsent);

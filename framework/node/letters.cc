@@ -46,9 +46,15 @@ void Directory::nameSender(wire::Letter& letter, wire::ActorId sender) {
   for (const RetiredArena& retired : retired_) {
     if (retired.actor == sender && retired.onBehalfOf != 0) sender = retired.onBehalfOf;
   }
-  const Entry* const entry = byId(sender);
   letter.sender = sender;
-  letter.senderPath = entry == nullptr ? "" : entry->path;
+  letter.senderPath = pathOf(sender);
+}
+
+// Also of one that has gone for good. Empty where it is not known any more.
+std::string Directory::pathOf(wire::ActorId actor) {
+  if (const Entry* const entry = byId(actor)) return entry->path;
+  const Gone* const gone = findGone(actor);
+  return gone == nullptr ? "" : gone->path;
 }
 
 // Casts that no process will begin any more. The callers of calls among them are told that the actor has gone.
@@ -95,30 +101,32 @@ void Directory::buryPacket(wire::Letter letter, std::span<const std::byte> bytes
   }
 }
 
-// Of an actor that has gone for good. Of those that went long ago neither path nor reason is remembered.
+// For an actor that has gone for good; of those that went long ago neither path nor reason is remembered. Or for one that lives,
+// where its sender had no descriptor left for it.
 void Directory::buryLate(wire::ActorId actor, std::span<const std::byte> packet) {
-  wire::Letter letter{.actor = actor};
+  wire::Letter letter{.actor = actor, .path = pathOf(actor)};
   if (const Gone* const gone = findGone(actor)) {
-    letter.path = gone->path;
     letter.reason = gone->reason;
+  } else if (byId(actor) != nullptr) {
+    letter.reason = {.kind = ExitKind::exception,
+                     .text = "it runs, but its sender could not be introduced to it"};
   } else {
     letter.reason = {.kind = ExitKind::shutdown, .text = "so long ago that it is not remembered how"};
   }
   buryPacket(std::move(letter), packet);
 }
 
-// A sender has found out that its destination has gone.
+// A sender has found out that its destination has gone. Whoever that is, the message is its own; it may have gone meanwhile too.
 void Directory::onUndeliverable(const std::string& from, wire::Control::Undeliverable::Reader message) {
-  const Entry* const sender = byPath(from);
-  if (sender == nullptr) return;
   const auto bytes = std::as_bytes(std::span(message.getPacket().begin(), message.getPacket().size()));
-  buryLate(message.getActor(), bytes);
-  // The blocks are the root's by now: see Outbox::close().
   const auto words = wire::wordsOf(bytes);
   wire::PacketView packet;
-  if (wire::PacketView::parse(words.begin(), bytes.size(), packet) == wire::PacketFault::none &&
-      packet.header().sender == sender->id)
-    freeBlocksIn(std::as_bytes(std::span(words.begin(), words.size())));
+  if (wire::PacketView::parse(words.begin(), bytes.size(), packet) != wire::PacketFault::none ||
+      pathOf(packet.header().sender) != from)
+    return hooks_.warn("what " + from + " gave up sending is no packet of its own, and was dropped");
+  buryLate(message.getActor(), bytes);
+  // The blocks are the root's by now: see Outbox::close().
+  freeUndeliverable(message.getActor(), std::as_bytes(std::span(words.begin(), words.size())));
 }
 
 namespace {

@@ -88,7 +88,7 @@ bool ArenaView::take(const BlockRef& ref) const {
 
 void ArenaView::address(const BlockRef& ref, BlockTarget to) const {
   const auto page = pageOf(ref);
-  if (!page) return;
+  if (!page || block(*page).word.load(std::memory_order_acquire) >> 3 != ref.serial) return;
   block(*page).to.store(to.actor, std::memory_order_relaxed);
   block(*page).lane.store(to.lane, std::memory_order_relaxed);
 }
