@@ -124,6 +124,16 @@ class BodiesKills : public DirectoryFixture {
     sender_->outbox.close(to);
     sayUndeliverable(to);
   }
+  // The root does what it can between the first store and the next. What lay in the mailbox is not asked for.
+  void giveUpWhileTheRootClearsUp(Destination to) {
+    sender_->arena.open()->watch([this, once = true]() mutable {
+      if (std::exchange(once, false)) settleSome();
+    });
+    sender_->outbox.close(to);
+    settleAll();
+    dead_.clear();
+    sayUndeliverable(to);
+  }
   void sayUndeliverable(Destination to) {
     for (const Bytes& packet : std::exchange(given_, {})) {
       say("/b", [&](Control::Builder root) {
@@ -313,14 +323,7 @@ TEST_F(BodiesKills, WhatAPoolThatGoesHadNoRoomForKeepsItsBodiesWhileTheRootClear
   ended(pool, segv_);
   forget("/p", segv_);
 
-  // Between the first store and the next.
-  sender_->arena.open()->watch([this, once = true]() mutable {
-    if (std::exchange(once, false)) settleSome();
-  });
-  sender_->outbox.close(mailboxOf(pool));
-  settleAll();
-  dead_.clear();
-  sayUndeliverable(mailboxOf(pool));
+  giveUpWhileTheRootClearsUp(mailboxOf(pool));
 
   expectLettersWithBodies(2);
 }
@@ -337,13 +340,7 @@ TEST_F(BodiesKills, WhatWasSentAgainToAFullMailboxKeepsItsBodiesWhileTheRootClea
   dies(a_, segv_);
   forget("/a", segv_);
 
-  sender_->arena.open()->watch([this, once = true]() mutable {
-    if (std::exchange(once, false)) settleSome();
-  });
-  sender_->outbox.close(mailboxOf(a_));
-  settleAll();
-  dead_.clear();
-  sayUndeliverable(mailboxOf(a_));
+  giveUpWhileTheRootClearsUp(mailboxOf(a_));
 
   expectLettersWithBodies(2);
 }
